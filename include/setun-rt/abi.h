@@ -1,0 +1,111 @@
+/*===- abi.h - Between generated code and the runtime ------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+/* The only header that generated code and the runtime share. A compiled model is one symbol, `setun_model`, of type
+ * setun_model_desc; it calls nothing of the runtime by name: services come in through setun_rt. So a model can be
+ * linked into a program, loaded from a shared library or run by the compiler's tests alike. */
+
+#ifndef SETUN_RT_ABI_H
+#define SETUN_RT_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SETUN_ABI_VERSION 1
+#define SETUN_MODEL_SYMBOL "setun_model"
+/* Alignment in bytes of the arena, of every buffer and of every tensor in the weights. */
+#define SETUN_ALIGNMENT 64
+
+typedef enum setun_dtype {
+  SETUN_F32 = 1, SETUN_F64, SETUN_F16, SETUN_BF16, SETUN_I8, SETUN_U8, SETUN_I16, SETUN_I32, SETUN_I64, SETUN_BOOL
+} setun_dtype;
+
+typedef struct setun_rt setun_rt;
+typedef void (*setun_body_fn)(void *env, int64_t begin, int64_t end);
+
+/* Host services, the first fields of whatever the runtime passes as setun_rt. */
+struct setun_rt {
+  /* Calls body on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last, on any thread,
+   * and returns when all are done. */
+  void (*parallel_for)(setun_rt *rt, int64_t count, int64_t grain, setun_body_fn body, void *env);
+  /* Records that this run has failed; the first message stays. The code goes on to its end without reading past a
+   * buffer; the run then returns the message as its error. `message` outlives the model. */
+  void (*fail)(setun_rt *rt, const char *message);
+};
+
+/* What one run of the model works on. */
+typedef struct setun_frame {
+  const uint8_t *weights;  /* the first byte of the weights file's data section */
+  uint8_t *arena;          /* scratch, at least as large as plan said */
+  void *const *buffers;    /* one a setun_argument, in its order; row-major */
+  const int64_t *symbols;  /* one a setun_symbol, in its order */
+} setun_frame;
+
+typedef void (*setun_run_fn)(setun_rt *rt, const setun_frame *frame);
+/* values[0] = bytes of arena; then, for each output and each state in argument order, its sizes after the run. */
+typedef void (*setun_plan_fn)(const int64_t *symbols, int64_t *values);
+
+typedef enum setun_argument_kind { SETUN_INPUT = 0, SETUN_STATE = 1, SETUN_OUTPUT = 2 } setun_argument_kind;
+
+typedef struct setun_argument {
+  const char *name;         /* of the input or output in the source graph; of a state, its input's name */
+  const char *output_name;  /* of a state: the graph output that carries it out; else NULL */
+  uint32_t kind;            /* setun_argument_kind */
+  uint32_t dtype;           /* setun_dtype */
+  uint32_t rank;
+  int32_t axis;             /* of a state that grows: the dimension along which it does; else -1 */
+  const int64_t *dims;      /* `rank` sizes; -1 - s stands for symbol s. Of an output: -1 where plan must tell.
+                               Of a growing state: the buffer's sizes, capacity included. */
+  int32_t position;         /* of a growing state: the symbol that counts its live entries; else -1 */
+  int32_t reserved;
+} setun_argument;
+
+typedef enum setun_symbol_kind {
+  SETUN_DIM = 0,       /* a dynamic size of some input, bound when the inputs are given */
+  SETUN_POSITION = 1,  /* live entries of the states: kept by the session */
+  SETUN_CAPACITY = 2   /* entries that the states' buffers hold: chosen when the session is opened */
+} setun_symbol_kind;
+
+typedef struct setun_symbol {
+  const char *name;
+  uint32_t kind; /* setun_symbol_kind */
+  uint32_t reserved;
+} setun_symbol;
+
+/* Code for one level of the architecture. Levels stand best first; the runtime takes the first whose features the
+ * processor has. `features` is a mask of SETUN_X86_*. */
+#define SETUN_X86_AVX2 1u /* AVX2, FMA, BMI2, F16C: x86-64-v3 */
+typedef struct setun_level {
+  const char *name;
+  uint64_t features;
+  setun_run_fn run;
+  setun_plan_fn plan;
+} setun_level;
+
+typedef struct setun_model_desc {
+  uint32_t abi_version;
+  uint32_t num_symbols, num_arguments, num_levels;
+  const char *name;
+  const setun_symbol *symbols;
+  const setun_argument *arguments;
+  const setun_level *levels;
+  /* The weights: a .safetensors file beside the model, or the same bytes appended to it (weights_file NULL). The
+   * compiler bakes what opening checks: sizes and the FNV-1a 64 hash of the header (the first data_offset bytes). */
+  const char *weights_file;
+  uint64_t weights_size; /* of the whole safetensors file; 0 for a model without weights */
+  uint64_t data_offset;
+  uint64_t header_hash;
+  int64_t default_capacity;
+} setun_model_desc;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SETUN_RT_ABI_H */

@@ -1,0 +1,14 @@
+//===- Passes.td - Passes of Evaluate -*- tablegen -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SETUN_EVALUATE_PASSES_TD
+#define SETUN_EVALUATE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+#endif // SETUN_EVALUATE_PASSES_TD

@@ -1,0 +1,56 @@
+//===- NNDialect.cpp - The nn dialect -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Dialect/NN/IR/NN.h"
+
+using namespace mlir;
+using namespace setun;
+using namespace setun::nn;
+
+#include "setun/Dialect/NN/IR/NNDialect.cpp.inc"
+#define GET_OP_CLASSES
+#include "setun/Dialect/NN/IR/NNOps.cpp.inc"
+
+void NNDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "setun/Dialect/NN/IR/NNOps.cpp.inc"
+      >();
+  declarePromisedInterfaces<bufferization::BufferizableOpInterface,
+#define GET_OP_LIST
+#include "setun/Dialect/NN/IR/NNOps.cpp.inc"
+                            >();
+}
+
+template <typename... Ops> static void attachBufferization(MLIRContext *context) {
+  (Ops::template attachInterface<DestinationOpBufferization<Ops>>(*context), ...);
+}
+
+void nn::registerBufferization(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, NNDialect *) {
+    attachBufferization<
+#define GET_OP_LIST
+#include "setun/Dialect/NN/IR/NNOps.cpp.inc"
+        >(context);
+  });
+}
+
+#define DESTINATION_OP(Op, inits)                                                                                      \
+  MutableOperandRange Op::getDpsInitsMutable() { return MutableOperandRange(*this, getNumOperands() - inits, inits); } \
+  void Op::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {                  \
+    getDestinationOpEffects(*this, effects);                                                                           \
+  }                                                                                                                    \
+  LogicalResult Op::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {                              \
+    return reifyDestinationOpShapes(*this, builder, shapes);                                                           \
+  }
+
+DESTINATION_OP(RmsNormOp, 1)
+DESTINATION_OP(LayerNormOp, 1)
+DESTINATION_OP(RotaryEmbeddingOp, 1)
+DESTINATION_OP(AttentionOp, 1)
+DESTINATION_OP(EmbeddingOp, 1)

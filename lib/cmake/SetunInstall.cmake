@@ -1,0 +1,1 @@
+# cmake --install: headers, libraries, tools, the runtime and the package files for find_package(Setun).

@@ -1,0 +1,20 @@
+import os
+
+import lit.formats
+
+config.name = "Setun"
+config.test_format = lit.formats.ShTest(True)
+config.suffixes = [".mlir", ".test"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.setun_build, "test")
+config.excludes = ["Inputs", "Unit", "python"]
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.setun_build, "bin"), config.llvm_tools, os.environ["PATH"]])
+config.environment["FILECHECK_OPTS"] = "--enable-var-scope"
+venv = os.path.join(config.setun_source, ".venv", "bin", "python")
+config.substitutions += [
+    ("%python", venv if os.path.exists(venv) else "python3"),
+    ("%setun_build", config.setun_build),
+    ("%setun_source", config.setun_source),
+    ("%mlir-opt", os.path.join(config.llvm_tools, "mlir-opt")),
+]
