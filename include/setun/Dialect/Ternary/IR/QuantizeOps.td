@@ -33,19 +33,21 @@ def Ternary_QuantizeWeightOp : Op<Ternary_Dialect, "quantize_weight", [Pure]> {
 }
 
 def Ternary_DequantizeOp : Op<Ternary_Dialect, "dequantize", [Pure]> {
-  let summary = "trits times their scales, as floats";
+  let summary = "trits times their scales as floats, or as plain numbers";
   let description = [{
     result[n, k] = scale * trits[n, k], with `scale` of shape [1] (whole tensor),
     [N] (a scale a row) or [N, G] (a scale a row and group of K / G columns).
+    Without `scale` the trits become numbers as they are, i8 or float.
     It stands between a folded weight and the product that `raise-bit-linear` finds.
 
     Constraints:
     - (C1) `trits` is a static matrix and the result has its shape.
     - (C2) `scale` is [1], [N] or [N, G] with G dividing K, and has the result's element type.
+    - (C2b) an i8 result has no `scale`.
   }];
-  let arguments = (ins TritTensor:$trits, RankedTensorOf<[AnyFloat]>:$scale);
-  let results = (outs RankedTensorOf<[AnyFloat]>:$result);
-  let assemblyFormat = "$trits `,` $scale attr-dict `:` type($trits) `,` type($scale) `->` type($result)";
+  let arguments = (ins TritTensor:$trits, Optional<RankedTensorOf<[AnyFloat]>>:$scale);
+  let results = (outs RankedTensorOf<[I8, AnyFloat]>:$result);
+  let assemblyFormat = "$trits (`,` $scale^)? attr-dict `:` type($trits) (`,` type($scale)^)? `->` type($result)";
   let hasVerifier = 1;
 }
 
