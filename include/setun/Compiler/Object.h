@@ -1,0 +1,36 @@
+//===- Object.h - From LLVM dialect to an object -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SETUN_COMPILER_OBJECT_H
+#define SETUN_COMPILER_OBJECT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/CodeGen.h"
+#include <memory>
+
+namespace setun {
+
+/// One level of an architecture: its name, the processor LLVM compiles for, and the features the runtime asks cpuid for.
+struct LevelCode {
+  std::string name, cpu, featureString;
+  uint64_t features = 0;
+};
+
+/// Translates a module in the LLVM dialect, optimizes it for the level, and renames its entry points to
+/// `setun_run_NAME` and `setun_plan_NAME`; everything else becomes internal. Null after a diagnostic.
+std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, const LevelCode &level, llvm::StringRef triple,
+                                        llvm::LLVMContext &context);
+
+/// Writes `module` as object code or assembly.
+llvm::LogicalResult emitMachineCode(llvm::Module &module, llvm::StringRef triple, llvm::CodeGenFileType type,
+                                    llvm::raw_pwrite_stream &os, mlir::Location loc);
+
+} // namespace setun
+
+#endif // SETUN_COMPILER_OBJECT_H

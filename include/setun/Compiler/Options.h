@@ -1,0 +1,42 @@
+//===- Options.h - What a compilation is asked to do -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SETUN_COMPILER_OPTIONS_H
+#define SETUN_COMPILER_OPTIONS_H
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace setun {
+
+enum class Emit { Executable, SharedLibrary, Object, LLVMIR, Assembly };
+enum class WeightsPlace { Beside, Appended };
+
+/// Everything `setun compile` can be told. Plain data: the command line and the C API fill it.
+struct CompileOptions {
+  std::string model;  ///< .onnx, or .mlir of any stage
+  std::string output; ///< what to write; the weights go to OUTPUT.safetensors unless appended
+  Emit emit = Emit::Executable;
+  WeightsPlace weights = WeightsPlace::Beside;
+  std::string target = "x86-64";         ///< a target's name, or an architecture for all its levels
+  std::string products = "best";         ///< best | addsub
+  std::string compileTo;                 ///< input | ternary | target | llvm: write the IR after that stage and stop
+  std::string dumpStagesTo;              ///< folder for the IR after every stage
+  std::string report;                    ///< FILE.json or FILE.html
+  std::string linker;                    ///< program that links; empty: clang-22, clang or cc, whichever is found
+  std::vector<std::string> states;       ///< IN:OUT pairs that name caches
+  int64_t context = 2048;                ///< entries that growing states hold unless the session says otherwise
+  bool verifyRaise = false;              ///< evaluate every raise against what it replaced
+  std::function<void(const std::string &)> progress; ///< told of each step; may be empty
+};
+
+} // namespace setun
+
+#endif // SETUN_COMPILER_OPTIONS_H

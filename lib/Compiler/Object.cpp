@@ -1,0 +1,101 @@
+//===- Object.cpp - From LLVM dialect to an object -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Each level is optimized for its own processor; the functions carry that processor as an attribute, so that all levels
+// live in one LLVM module and one object.
+
+#include "setun/Compiler/Object.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace setun;
+
+static std::unique_ptr<llvm::TargetMachine> makeTargetMachine(llvm::StringRef tripleName, llvm::StringRef cpu,
+                                                              llvm::StringRef features, mlir::Location loc) {
+  llvm::InitializeAllTargetInfos();
+  llvm::InitializeAllTargets();
+  llvm::InitializeAllTargetMCs();
+  llvm::InitializeAllAsmPrinters();
+  llvm::Triple triple(tripleName);
+  std::string error;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target) {
+    mlir::emitError(loc) << "no code generator for " << tripleName << ": " << error;
+    return nullptr;
+  }
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict; // docs/numerics.md: never contracted
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = false; // it tears byte-index arithmetic apart (extracts lane by lane)
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+}
+
+std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const LevelCode &level, llvm::StringRef triple,
+                                               llvm::LLVMContext &context) {
+  std::unique_ptr<llvm::TargetMachine> machine =
+      makeTargetMachine(triple, level.cpu, level.featureString, source.getLoc());
+  if (!machine)
+    return nullptr;
+  std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context, level.name);
+  if (!module) {
+    mlir::emitError(source.getLoc(), "cannot translate the lowered module to LLVM IR");
+    return nullptr;
+  }
+  module->setTargetTriple(machine->getTargetTriple());
+  module->setDataLayout(machine->createDataLayout());
+  for (llvm::Function &function : *module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", level.cpu);
+    if (!level.featureString.empty())
+      function.addFnAttr("target-features", level.featureString);
+    llvm::StringRef name = function.getName();
+    if (name == "setun_run" || name == "setun_plan") {
+      function.setName(name + "_" + level.name);
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    } else {
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    }
+  }
+  optimize(*module, *machine);
+  return module;
+}
+
+llvm::LogicalResult setun::emitMachineCode(llvm::Module &module, llvm::StringRef triple, llvm::CodeGenFileType type,
+                                           llvm::raw_pwrite_stream &os, mlir::Location loc) {
+  std::unique_ptr<llvm::TargetMachine> machine = makeTargetMachine(triple, "", "", loc);
+  if (!machine)
+    return llvm::failure();
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, os, nullptr, type))
+    return mlir::emitError(loc) << "the code generator for " << triple << " cannot emit this kind of file";
+  passes.run(module);
+  return llvm::success();
+}
