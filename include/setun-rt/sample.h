@@ -1,0 +1,45 @@
+/*===- sample.h - From logits to a token -------------------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+/* Sampling of the next token. The same logits, options, history and seed give the same token on every machine: all
+ * arithmetic is in doubles in a fixed order with an exponential of our own, and random numbers are xoshiro256** seeded
+ * by splitmix64, 53 bits each.
+ *
+ * Order of steps, as in transformers: repetition penalty, temperature, top-k, top-p, min-p; then one draw among what is
+ * left, the likeliest first. Equal logits stand in order of their index, and NaN counts as minus infinity. */
+
+#ifndef SETUN_RT_SAMPLE_H
+#define SETUN_RT_SAMPLE_H
+
+#include "setun-rt/setun.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct setun_sampling {
+  double temperature;        /* 0: greedy, the largest logit; no draw is made */
+  int64_t top_k;             /* keep the k likeliest; 0: all */
+  double top_p;              /* keep the fewest of the likeliest whose share is at least p; 1 (or 0): all */
+  double min_p;              /* keep those at least min_p times as likely as the likeliest; 0: all */
+  double repetition_penalty; /* logits of tokens of the history: l > 0 ? l / r : l * r; 1 (or 0): none */
+  uint64_t seed;
+} setun_sampling;
+
+typedef struct setun_sampler setun_sampler;
+
+/* NULL when an option makes no sense, with a message. */
+SETUN_API setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, size_t error_size);
+SETUN_API void setun_sampler_close(setun_sampler *sampler);
+/* The next token, or -1 when no logit is above minus infinity or memory is short. `history` may be NULL when empty. */
+SETUN_API int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
+                               size_t history_size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SETUN_RT_SAMPLE_H */

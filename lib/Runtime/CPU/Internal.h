@@ -1,0 +1,124 @@
+/*===- Internal.h - What the runtime's files share ---------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+/* One section for each file that is more than its public functions. Nothing here is seen outside of the library. */
+
+#ifndef SETUN_RT_INTERNAL_H
+#define SETUN_RT_INTERNAL_H
+
+#include "setun-rt/setun.h"
+#include <stdarg.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*===-- error.c: messages -------------------------------------------------===*/
+
+/* Where a message goes: a caller's array, cut to fit. */
+typedef struct setun_message {
+  char *text;
+  size_t size;
+} setun_message;
+/* Writes the message and returns -1. */
+int setun_fail(setun_message message, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*===-- memory.c: blocks --------------------------------------------------===*/
+
+typedef struct setun_block {
+  void *data;
+  size_t size;
+  bool mapped;
+} setun_block;
+/* Makes the block hold at least `size` bytes, aligned and, when it had to be made anew, zero; its content is not kept.
+ * `huge`: ask for huge pages where that helps. Returns -1 when there is no memory. */
+int setun_block_reserve(setun_block *block, size_t size, bool huge);
+void setun_block_free(setun_block *block);
+/* Bytes of a tensor; -1 when a size is negative or the product passes 2^62. */
+int64_t setun_tensor_bytes(setun_dtype dtype, const int64_t *dims, uint32_t rank);
+
+/*===-- cpu.c: levels -----------------------------------------------------===*/
+
+uint64_t setun_cpu_features(void);
+/* The level named `target` (NULL: the one in SETUN_TARGET, else the first that `features` allow), or NULL with a
+ * message. */
+const setun_level *setun_pick_level(const setun_model_desc *model, const char *target, uint64_t features,
+                                    setun_message message);
+/* Float state as the language's default (nearest even, denormals kept), so that results do not depend on the caller's.
+ */
+uint32_t setun_float_state_enter(void);
+void setun_float_state_leave(uint32_t saved);
+
+/*===-- threads.c: the pool -----------------------------------------------===*/
+
+typedef struct setun_pool setun_pool;
+/* Starts no thread before the first job that can use one. threads: 0 for the default. */
+setun_pool *setun_pool_create(int32_t threads, bool pin, setun_message message);
+void setun_pool_destroy(setun_pool *pool);
+int32_t setun_pool_threads(const setun_pool *pool);
+/* As setun_rt.parallel_for. A call while the pool is at work (from another session, or nested) runs inline. */
+void setun_pool_for(setun_pool *pool, int64_t count, int64_t grain, setun_body_fn body, void *env);
+
+/*===-- weights.c: the weights file ---------------------------------------===*/
+
+typedef struct setun_weights {
+  void *map;
+  size_t map_size;
+  const uint8_t *data; /* the data section, or NULL for a model without weights */
+} setun_weights;
+/* Finds and maps a model's weights. `library` is the model's file, or NULL for a model in this program. */
+int setun_weights_map(setun_weights *weights, const setun_model_desc *model, const char *library, const char *override,
+                      setun_message message);
+void setun_weights_unmap(setun_weights *weights);
+
+/*===-- model.c, session.c, bind.c ----------------------------------------===*/
+
+struct setun_program {
+  const setun_model_desc *model;
+  const setun_level *level;
+  setun_weights weights;
+  setun_pool *pool;
+  void *library;
+};
+
+/* What a session knows of one argument. */
+typedef struct setun_slot {
+  int64_t *dims;       /* input: as given; output: after the run; state: of the buffer */
+  const void *given;   /* of an input: the caller's data */
+  bool ready;          /* input: given; output: there; state: the buffer has its sizes */
+  bool used;           /* of a state of fixed size: it holds more than its first value */
+  int64_t live;        /* entries of a growing state */
+  setun_block block;   /* output, state; an input's aligned copy */
+  setun_block compact; /* a growing state's live part, handed out */
+} setun_slot;
+
+struct setun_session {
+  setun_rt rt; /* first: generated code gets the session as its setun_rt */
+  setun_program *program;
+  int64_t capacity;
+  setun_slot *slots;
+  int64_t *symbols;
+  int32_t *binders; /* for each symbol: the argument that gave it its value, or -1 */
+  void **buffers;
+  int64_t *plan;
+  int64_t *dims; /* storage of all slots' dims */
+  setun_block arena;
+  const char *failure; /* atomic; from generated code */
+  char error[512];
+};
+
+int setun_session_fail(setun_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Gives every symbol its value from inputs and states, and every state its buffer. */
+int setun_session_bind(setun_session *session);
+/* The size along dimension `index` of an argument, by the symbols' values. */
+int64_t setun_session_dim(const setun_session *session, const setun_argument *argument, uint32_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SETUN_RT_INTERNAL_H */

@@ -1,0 +1,54 @@
+/*===- command.c - The program -------------------------------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+#include "Main.h"
+#include <stdarg.h>
+#include <stdlib.h>
+
+int setun_text_fail(setun_text *error, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(error->text, sizeof error->text, format, args);
+  va_end(args);
+  return -1;
+}
+
+static int run(const setun_command *command, const setun_model_desc *model, setun_text *error) {
+  setun_options options = {.threads = command->threads > 0 ? (int32_t)command->threads : 0,
+                           .pin_threads = command->pin,
+                           .weights = command->weights,
+                           .target = command->target};
+  setun_program *program = setun_open_linked(model, &options, error->text, sizeof error->text);
+  if (!program)
+    return -1;
+  int failed;
+  if (command->info)
+    failed = setun_command_info(command, program, error);
+  else if (command->bench)
+    failed = setun_command_bench(command, program, error);
+  else if (command->tokens || command->tokens_file)
+    failed = setun_command_generate(command, program, error);
+  else
+    failed = setun_command_run(command, program, error);
+  setun_close(program);
+  return failed;
+}
+
+int setun_main(const setun_model_desc *model, int argc, char **argv) {
+  setun_command command;
+  setun_text error = {""};
+  int failed = setun_parse_command(&command, argc, argv, &error);
+  if (!failed && command.help)
+    setun_print_help(command.program);
+  else if (!failed)
+    failed = run(&command, model, &error);
+  if (fflush(stdout) && !failed)
+    failed = setun_text_fail(&error, "cannot write to standard output");
+  if (failed)
+    fprintf(stderr, "%s: error: %s\n", command.program, error.text);
+  free(command.inputs);
+  return failed ? 1 : 0;
+}

@@ -1,0 +1,203 @@
+/*===- sample.c - From logits to a token ---------------------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+/* A heap gives the likeliest tokens one by one: a draw from a vocabulary of 128,000 rarely needs more than a few
+ * hundred of them in order. Every sum is made in one stated order, in double, without fma (the library is compiled with
+ * -ffp-contract=off). */
+
+#include "setun-rt/sample.h"
+#include "Internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct candidate {
+  double logit;
+  int64_t token;
+} candidate;
+
+struct setun_sampler {
+  setun_sampling options;
+  uint64_t random[4];
+  candidate *heap;
+  int64_t capacity;
+};
+
+/* splitmix64, which xoshiro's authors recommend for seeding. */
+static void seed_random(uint64_t random[4], uint64_t seed) {
+  for (int i = 0; i < 4; ++i) {
+    uint64_t z = seed += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    random[i] = z ^ z >> 31;
+  }
+}
+
+static uint64_t rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+
+/* xoshiro256**, of which the upper 53 bits make a number in [0, 1). */
+static double draw(uint64_t s[4]) {
+  uint64_t result = rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
+  s[2] ^= s[0];
+  s[3] ^= s[1];
+  s[1] ^= s[2];
+  s[0] ^= s[3];
+  s[2] ^= t;
+  s[3] = rotate(s[3], 45);
+  return (double)(result >> 11) * 0x1p-53;
+}
+
+/* exp of x <= 0 by 2^n * e^r, |r| <= ln 2 / 2, e^r by its series: the same bits everywhere, good to about 1e-15. */
+static double exponential(double x) {
+  if (!(x > -700))
+    return 0;
+  int64_t n = (int64_t)(x * 1.4426950408889634 - 0.5);
+  double r = (x - (double)n * 0x1.62e42feep-1) - (double)n * 0x1.a39ef35793c76p-33, sum = 1;
+  for (int i = 14; i > 0; --i)
+    sum = 1 + sum * r / i;
+  uint64_t bits = (uint64_t)(n + 1023) << 52;
+  double scale;
+  memcpy(&scale, &bits, sizeof scale);
+  return sum * scale;
+}
+
+static bool before(candidate a, candidate b) { return a.logit > b.logit || (a.logit == b.logit && a.token < b.token); }
+
+static void sift(candidate *heap, int64_t size, int64_t at) {
+  candidate moving = heap[at];
+  for (int64_t child; (child = 2 * at + 1) < size; at = child) {
+    if (child + 1 < size && before(heap[child + 1], heap[child]))
+      ++child;
+    if (!before(heap[child], moving))
+      break;
+    heap[at] = heap[child];
+  }
+  heap[at] = moving;
+}
+
+/* Takes the likeliest off the heap and keeps it behind the end: heap[size - 1], which is returned. */
+static candidate *pop(candidate *heap, int64_t size) {
+  candidate best = heap[0];
+  heap[0] = heap[size - 1];
+  sift(heap, size - 1, 0);
+  heap[size - 1] = best;
+  return &heap[size - 1];
+}
+
+setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, size_t error_size) {
+  setun_message message = {error, error_size};
+  setun_sampling o = *sampling;
+  if (o.top_p == 0)
+    o.top_p = 1;
+  if (o.repetition_penalty == 0)
+    o.repetition_penalty = 1;
+  const char *wrong = !(o.temperature >= 0 && o.temperature <= 1e9) ? "temperature must not be negative"
+                      : o.top_k < 0                                 ? "top-k must not be negative"
+                      : !(o.top_p > 0 && o.top_p <= 1)              ? "top-p must be above 0 and at most 1"
+                      : !(o.min_p >= 0 && o.min_p <= 1)             ? "min-p must be from 0 to 1"
+                      : !(o.repetition_penalty > 0 && o.repetition_penalty <= 1e9)
+                          ? "repetition penalty must be above 0"
+                          : NULL;
+  setun_sampler *sampler = wrong ? NULL : calloc(1, sizeof *sampler);
+  if (!sampler) {
+    setun_fail(message, "%s", wrong ? wrong : "out of memory");
+    return NULL;
+  }
+  sampler->options = o;
+  seed_random(sampler->random, o.seed);
+  return sampler;
+}
+
+void setun_sampler_close(setun_sampler *sampler) {
+  if (sampler)
+    free(sampler->heap);
+  free(sampler);
+}
+
+/* Candidates by token, penalties applied. */
+static bool load(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history, size_t size) {
+  if (vocabulary <= 0)
+    return false;
+  if (sampler->capacity < vocabulary) {
+    free(sampler->heap);
+    sampler->capacity = 0;
+    sampler->heap = calloc((size_t)vocabulary, sizeof *sampler->heap);
+    if (!sampler->heap)
+      return false;
+    sampler->capacity = vocabulary;
+  }
+  for (int64_t i = 0; i < vocabulary; ++i)
+    sampler->heap[i] = (candidate){logits[i] == logits[i] ? (double)logits[i] : -__builtin_inf(), i};
+  double penalty = sampler->options.repetition_penalty;
+  for (size_t i = 0; i < size && penalty != 1; ++i) {
+    if (history[i] < 0 || history[i] >= vocabulary)
+      continue;
+    /* From the logit, not from the candidate: a token that came twice is punished once. */
+    double logit = (double)logits[history[i]];
+    if (logit == logit)
+      sampler->heap[history[i]].logit = logit > 0 ? logit / penalty : logit * penalty;
+  }
+  return true;
+}
+
+int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
+                     size_t history_size) {
+  if (!load(sampler, logits, vocabulary, history, history_size))
+    return -1;
+  const setun_sampling *o = &sampler->options;
+  candidate *heap = sampler->heap, best = heap[0];
+  for (int64_t i = 1; i < vocabulary; ++i)
+    if (before(heap[i], best))
+      best = heap[i];
+  if (best.logit == -__builtin_inf())
+    return -1;
+  if (o->temperature == 0 || best.logit == __builtin_inf() || o->top_k == 1)
+    return best.token;
+  /* From here on `logit` is the weight e^((logit - best) / temperature); order stays, but what underflows ties by
+   * token. */
+  double total = 0;
+  for (int64_t i = 0; i < vocabulary; ++i) {
+    heap[i].logit = exponential((heap[i].logit - best.logit) / o->temperature);
+    total += heap[i].logit;
+  }
+  for (int64_t i = vocabulary / 2; i-- > 0;)
+    sift(heap, vocabulary, i);
+  int64_t left = vocabulary, most = o->top_k > 0 && o->top_k < vocabulary ? o->top_k : vocabulary;
+  if (most < vocabulary) {
+    /* Shares are of the k likeliest. */
+    for (total = 0; vocabulary - left < most; --left)
+      total += pop(heap, left)->logit;
+  }
+  /* kept: how many top-p and min-p leave; mass: their sum, the likeliest first. */
+  int64_t kept = 0;
+  double mass = 0, target = o->top_p < 1 ? o->top_p * total : __builtin_inf();
+  bool all = most == vocabulary && o->top_p >= 1 && o->min_p <= 0;
+  while (!all && kept < most && mass < target) {
+    if (vocabulary - left == kept)
+      pop(heap, left--);
+    double weight = heap[vocabulary - 1 - kept].logit;
+    if (weight < o->min_p)
+      break;
+    mass += weight;
+    ++kept;
+  }
+  if (all) {
+    kept = vocabulary;
+    mass = total;
+  }
+  double point = draw(sampler->random) * mass, sum = 0;
+  int64_t token = best.token;
+  for (int64_t i = 0; i < kept; ++i) {
+    if (vocabulary - left == i)
+      pop(heap, left--);
+    if (heap[vocabulary - 1 - i].logit <= 0)
+      break; /* rounding left the point at the very end */
+    token = heap[vocabulary - 1 - i].token;
+    sum += heap[vocabulary - 1 - i].logit;
+    if (point < sum)
+      break;
+  }
+  return token;
+}
