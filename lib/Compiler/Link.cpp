@@ -52,7 +52,7 @@ LogicalResult setun::linkModel(StringRef object, StringRef output, const Compile
   if (options.emit == Emit::SharedLibrary) {
     args.append({"-shared", "-lm"});
   } else {
-    for (StringRef name : {"libSetunRuntimeMain.a", "libSetunRuntime.a"}) {
+    for (StringRef name : {"libsetun_rt_main.a", "libsetun_rt.a"}) {
       FailureOr<std::string> library = findLibrary(name, loc);
       if (failed(library))
         return failure();
