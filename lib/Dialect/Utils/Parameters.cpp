@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Support/FileSystem.h"
 
 using namespace mlir;
 using namespace setun;
@@ -49,6 +50,10 @@ FailureOr<ParameterBytes> ParameterBytes::open(ml_program::GlobalOp global) {
     auto offset = data.getAs<IntegerAttr>("offset"), length = data.getAs<IntegerAttr>("length");
     if (!file || !offset || !length)
       return global.emitError("setun.data needs file, offset and length");
+    uint64_t fileSize = 0; // mapping past the end would succeed, and reading there would not
+    if (offset.getInt() < 0 || length.getInt() < 0 || llvm::sys::fs::file_size(file.getValue(), fileSize) ||
+        fileSize < static_cast<uint64_t>(offset.getInt()) + static_cast<uint64_t>(length.getInt()))
+      return global.emitError("cannot read ") << length.getInt() << " bytes at " << offset.getInt() << " of " << file;
     auto mapped = llvm::MemoryBuffer::getFileSlice(file.getValue(), length.getInt(), offset.getInt());
     if (!mapped || static_cast<int64_t>((*mapped)->getBufferSize()) != length.getInt())
       return global.emitError("cannot read ") << length.getInt() << " bytes at " << offset.getInt() << " of " << file;
