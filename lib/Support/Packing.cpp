@@ -11,6 +11,7 @@
 #include "llvm/Support/MathExtras.h"
 #include <cassert>
 #include <cstring>
+#include <limits>
 
 using namespace setun;
 
@@ -22,8 +23,12 @@ bool PackedLayout::isValid() const {
 }
 
 int64_t PackedLayout::byteSize(int64_t rows, int64_t cols) const {
+  auto multiply = [](int64_t a, int64_t b) {
+    int64_t product;
+    return llvm::MulOverflow(a, b, product) ? std::numeric_limits<int64_t>::max() : product;
+  };
   int64_t rowBlocks = llvm::divideCeil(rows, tileRows * interleave), colTiles = llvm::divideCeil(cols, tileCols);
-  return rowBlocks * colTiles * interleave * (tileRows * tileCols * bits / 8);
+  return multiply(multiply(rowBlocks, colTiles), interleave * (tileRows * tileCols * bits / 8));
 }
 
 std::pair<int64_t, unsigned> PackedLayout::locate(int64_t row, int64_t col, int64_t cols) const {

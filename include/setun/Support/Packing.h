@@ -25,7 +25,7 @@ struct PackedLayout {
 
   /// Two bits a trit, positive sizes, whole bytes a tile row. Sizes are at most 4096, so that no product overflows.
   bool isValid() const;
-  /// Bytes of a packed rows x cols matrix.
+  /// Bytes of a packed rows x cols matrix; the largest int64_t where that is more.
   int64_t byteSize(int64_t rows, int64_t cols) const;
   /// Byte offset and shift of the code of (row, col) in a matrix of `cols` columns.
   std::pair<int64_t, unsigned> locate(int64_t row, int64_t col, int64_t cols) const;

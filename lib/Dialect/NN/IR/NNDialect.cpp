@@ -45,7 +45,7 @@ void nn::registerBufferization(DialectRegistry &registry) {
   void Op::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {                  \
     getDestinationOpEffects(*this, effects);                                                                           \
   }                                                                                                                    \
-  LogicalResult Op::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {                              \
+  LogicalResult Op::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {                       \
     return reifyDestinationOpShapes(*this, builder, shapes);                                                           \
   }
 

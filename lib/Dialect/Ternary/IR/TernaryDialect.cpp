@@ -37,7 +37,8 @@ void TernaryDialect::initialize() {
 #define GET_OP_LIST
 #include "setun/Dialect/Ternary/IR/TernaryOps.cpp.inc"
       >();
-  declarePromisedInterfaces<bufferization::BufferizableOpInterface, QuantizeOp, NormQuantizeOp, MatmulOp, BitLinearOp>();
+  declarePromisedInterfaces<bufferization::BufferizableOpInterface, QuantizeOp, NormQuantizeOp, MatmulOp,
+                            BitLinearOp>();
 }
 
 template <typename... Ops> static void attachBufferization(MLIRContext *context) {
@@ -63,6 +64,19 @@ LogicalResult EncodingAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!PackedLayout{bits, tileRows, tileCols, interleave}.isValid())
     return emitError() << "encoding: needs bits = 2, positive sizes and a tile of whole bytes";
   return success();
+}
+
+LogicalResult TritsAttr::verify(function_ref<InFlightDiagnostic()> emitError, EncodingAttr, ElementsAttr bytes) {
+  auto type = dyn_cast<RankedTensorType>(bytes.getType());
+  if (!type || type.getRank() != 1 || !type.getElementType().isSignlessInteger(8))
+    return emitError() << "trits: C1: the bytes must be a tensor<Bxi8>, but are " << bytes.getType();
+  return success();
+}
+
+Operation *TernaryDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
+  if (isa<TritType>(getElementTypeOrSelf(type)))
+    return ConstantOp::create(builder, loc, type, cast<ElementsAttr>(value));
+  return arith::ConstantOp::materialize(builder, value, type, loc);
 }
 
 #define DESTINATION_OP(Op, inits)                                                                                      \

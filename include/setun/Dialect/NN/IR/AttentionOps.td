@@ -50,7 +50,7 @@ def NN_AttentionOp : DestinationOp<NN_Dialect, "attention", [AttrSizedOperandSeg
     - (C1) `q` is [B, H, S, D], `k` [B, G, T, D], `v` [B, G, T, E], `y` [B, H, S, E], of one float element type; G divides H.
     - (C2) `mask`, if given, is [B|1, H|1, S|1, T], of that element type or i1.
     - (C3) `causal` and `window` need `past`.
-    - (C4) `window` and `softcap` are not negative.
+    - (C4) `window` and `softcap` are not negative, `scale` and `softcap` are finite.
   }];
   let arguments = (ins AnyBuffer:$q, AnyBuffer:$k, AnyBuffer:$v, Optional<AnyBuffer>:$mask, Optional<Index>:$past, AnyBuffer:$y,
                    F32Attr:$scale, UnitAttr:$causal, DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap);

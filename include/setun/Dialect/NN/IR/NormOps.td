@@ -21,7 +21,7 @@ def NN_RmsNormOp : DestinationOp<NN_Dialect, "rms_norm"> {
     Constraints:
     - (C1) `x` and `y` have one shape and one float element type, rank at least 1.
     - (C2) `gamma` is [K] of that element type, K the last dimension.
-    - (C3) `epsilon` is not negative.
+    - (C3) `epsilon` is finite and not negative.
   }];
   let arguments = (ins AnyBuffer:$x, AnyBuffer:$gamma, AnyBuffer:$y, F32Attr:$epsilon);
   let results = (outs Variadic<AnyRankedTensor>:$results);

@@ -20,7 +20,7 @@ def Ternary_ConstantOp : Op<Ternary_Dialect, "constant", [Pure, ConstantLike]> {
     `ml_program.global`s with a `#ternary.trits` value.
 
     Constraints:
-    - (C1) `value` has i8 elements, each -1, 0 or 1.
+    - (C1) `value` is a dense constant of i8 elements, each -1, 0 or 1.
     - (C2) the result has the shape of `value`.
 
     ```mlir
@@ -39,7 +39,7 @@ def Ternary_PackOp : Op<Ternary_Dialect, "pack", [Pure]> {
   let description = [{
     Constraints:
     - (C1) `trits` is a static matrix.
-    - (C2) the result is `tensor<Bxi8>` with B the byte size of `encoding` for that matrix.
+    - (C2) `packed` is `tensor<Bxi8>` with B the byte size of `encoding` for that matrix.
 
     `pack(unpack(x))` with equal encodings is `x`.
   }];
@@ -54,7 +54,7 @@ def Ternary_UnpackOp : Op<Ternary_Dialect, "unpack", [Pure]> {
   let summary = "bytes in a packed layout to trits";
   let description = [{
     Constraints:
-    - (C1) the result is a static matrix of trits.
+    - (C1) `trits` is a static matrix.
     - (C2) `packed` is `tensor<Bxi8>` with B the byte size of `encoding` for that matrix.
   }];
   let arguments = (ins RankedTensorOf<[I8]>:$packed, Ternary_EncodingAttr:$encoding);

@@ -31,7 +31,7 @@ def Ternary_MatmulOp : DestinationOp<Ternary_Dialect, "matmul"> {
     - (C2) `weight` is [N, K] of trits without `encoding`, or [B] of i8 with it, B its byte size for N x K.
     - (C3) `acc` is [M, N]: i32 for i8 activations without `scales`, else f32.
     - (C4) `scales`, if given, is [N, G] of f32 and G divides K.
-    - (C5) K <= 16,777,216, so that no i32 sum overflows.
+    - (C5) K <= 16,777,215, so that no i32 sum overflows.
   }];
   let arguments = (ins AnyBuffer:$x, TritBuffer:$weight, Optional<AnyBuffer>:$scales, AnyBuffer:$acc, OptionalAttr<Ternary_EncodingAttr>:$encoding);
   let results = (outs Variadic<AnyRankedTensor>:$results);
@@ -50,7 +50,7 @@ def Ternary_BitLinearOp : DestinationOp<Ternary_Dialect, "bit_linear"> {
     quantize, matmul and arithmetic. For people and for pattern rewrites.
 
     Constraints:
-    - (C1) `x` is [M, K] and `y` [M, N], of one float type.
+    - (C1) `x` is [M, K] and `y` [M, N], of one of f32, f16 and bf16.
     - (C2) `weight` is [N, K] of trits.
     - (C3) `scale` is [1], [N] or [N, G] with G dividing K, of x's element type.
     - (C4) `bias`, if given, is [N] of x's element type.

@@ -23,7 +23,7 @@ def Ternary_QuantizeWeightOp : Op<Ternary_Dialect, "quantize_weight", [Pure]> {
     Constraints:
     - (C1) `trits` has the shape of `weight`, a matrix.
     - (C2) `scale` is `tensor<1xT>`, or `tensor<NxT>` with `per_row`, T the element type of `weight`.
-    - (C3) `eps` is positive.
+    - (C3) `eps` is positive and finite.
   }];
   let arguments = (ins RankedTensorOf<[AnyFloat]>:$weight, DefaultValuedAttr<Ternary_WeightMethodAttr, "::setun::ternary::WeightMethod::AbsMean">:$method,
                    DefaultValuedAttr<F32Attr, "1.0e-5f">:$eps, UnitAttr:$per_row);
@@ -49,6 +49,8 @@ def Ternary_DequantizeOp : Op<Ternary_Dialect, "dequantize", [Pure]> {
   let results = (outs RankedTensorOf<[I8, AnyFloat]>:$result);
   let assemblyFormat = "$trits (`,` $scale^)? attr-dict `:` type($trits) (`,` type($scale)^)? `->` type($result)";
   let hasVerifier = 1;
+  let hasFolder = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def QuantizerAttrs {
@@ -76,10 +78,10 @@ def Ternary_QuantizeOp : DestinationOp<Ternary_Dialect, "quantize"> {
     | `scale_first` | (x * qmax) / c |
 
     Constraints:
-    - (C1) `x` is a tensor of f32, f16 or bf16 with rank at least 1; `q` is i8 of the same shape.
+    - (C1) `x` is of f32, f16 or bf16 with rank at least 1; `q` is i8 of the same shape.
     - (C2) `absmax` has x's element type and x's leading shape; rank 0 with `per_tensor`.
     - (C3) -128 <= clamp[0] < clamp[1] <= 127.
-    - (C4) `qmax` is positive and `eps` is not negative.
+    - (C4) `qmax` is positive, `eps` is not negative, both are finite.
 
     ```mlir
     %q, %c = ternary.quantize ins(%x : tensor<?x128xf32>) outs(%q0, %c0 : tensor<?x128xi8>, tensor<?xf32>)
@@ -101,6 +103,7 @@ def Ternary_NormQuantizeOp : DestinationOp<Ternary_Dialect, "norm_quantize"> {
     Constraints: (C1) to (C4) of `ternary.quantize`;
     - (C5) `gamma` is [K] of x's element type.
     - (C6) not `per_tensor`.
+    - (C7) `norm_eps` is finite and not negative.
   }];
   let arguments = !con((ins AnyBuffer:$x, AnyBuffer:$gamma, AnyBuffer:$q, AnyBuffer:$absmax, F32Attr:$norm_eps), QuantizerAttrs.attrs);
   let results = (outs Variadic<AnyRankedTensor>:$results);

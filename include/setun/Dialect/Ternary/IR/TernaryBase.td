@@ -24,6 +24,7 @@ def Ternary_Dialect : Dialect {
     with them: quantize weights and activations, multiply by additions and
     subtractions, pack trits into bytes.
   }];
+  let hasConstantMaterializer = 1;
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
@@ -62,7 +63,7 @@ def Ternary_EncodingAttr : AttrDef<Ternary_Dialect, "Encoding"> {
     /// The row-major layout of four trits a byte in which folded weights are kept.
     static EncodingAttr getCanonical(::mlir::MLIRContext *context);
     ::setun::PackedLayout getLayout() const;
-    /// Bytes of a packed matrix of `rows` x `cols`.
+    /// Bytes of a packed matrix of `rows` x `cols`; the largest int64_t where that is more.
     int64_t getByteSize(int64_t rows, int64_t cols) const;
   }];
 }
@@ -72,9 +73,11 @@ def Ternary_TritsAttr : AttrDef<Ternary_Dialect, "Trits"> {
   let summary = "a constant matrix of trits in packed form";
   let description = [{
     The value of an `ml_program.global` of trits: `#ternary.trits<#ternary.encoding<...>, dense_resource<w> : tensor<Bxi8>>`.
+    (C1) the bytes are `tensor<Bxi8>`.
   }];
   let parameters = (ins "::setun::ternary::EncodingAttr":$encoding, "::mlir::ElementsAttr":$bytes);
   let assemblyFormat = "`<` $encoding `,` $bytes `>`";
+  let genVerifyDecl = 1;
 }
 
 def Ternary_Spelling : I32Enum<"Spelling", "how an activation quantizer writes its scale; c = max(absmax(x), eps)", [
