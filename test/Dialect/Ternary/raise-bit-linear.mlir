@@ -158,7 +158,6 @@ func.func @integers(%x: tensor<3x8xf32>, %t: tensor<4x8x!ternary.trit>) -> tenso
   %c127 = arith.constant dense<127.0> : tensor<3xf32>
   %lo = arith.constant dense<-128.0> : tensor<3x8xf32>
   %hi = arith.constant dense<127.0> : tensor<3x8xf32>
-  %ws = arith.constant dense<1.0> : tensor<1xf32>
   %e = tensor.empty() : tensor<3x8xf32>
   %a = math.absf %x : tensor<3x8xf32>
   %c = linalg.reduce { arith.maximumf } ins(%a : tensor<3x8xf32>) outs(%init : tensor<3xf32>) dimensions = [1]
@@ -169,8 +168,7 @@ func.func @integers(%x: tensor<3x8xf32>, %t: tensor<4x8x!ternary.trit>) -> tenso
   %i0 = arith.maximumf %o, %lo : tensor<3x8xf32>
   %i = arith.minimumf %i0, %hi : tensor<3x8xf32>
   %i8 = arith.fptosi %i : tensor<3x8xf32> to tensor<3x8xi8>
-  %w = ternary.dequantize %t, %ws : tensor<4x8x!ternary.trit>, tensor<1xf32> -> tensor<4x8xf32>
-  %wi = arith.fptosi %w : tensor<4x8xf32> to tensor<4x8xi8>
+  %wi = ternary.dequantize %t : tensor<4x8x!ternary.trit> -> tensor<4x8xi8>
   %y = linalg.matmul indexing_maps = [#x, #w, #y] ins(%i8, %wi : tensor<3x8xi8>, tensor<4x8xi8>) outs(%zero : tensor<3x4xi32>) -> tensor<3x4xi32>
   return %y : tensor<3x4xi32>
 }

@@ -56,14 +56,6 @@ struct Raiser {
 };
 } // namespace
 
-/// The product's weight, through the cast that makes int8 weights of it.
-static DequantizeOp getWeight(linalg::MatmulOp op) {
-  Value weight = op.getDpsInputOperand(1)->get();
-  if (auto cast = weight.getDefiningOp<arith::FPToSIOp>())
-    weight = cast.getIn();
-  return weight.getDefiningOp<DequantizeOp>();
-}
-
 /// Whether the last dimension goes through a reshape by itself, so that a scale of each row goes through it too.
 static bool keepsLastDim(Operation *op) {
   auto groups = isa<tensor::CollapseShapeOp>(op) ? cast<tensor::CollapseShapeOp>(op).getReassociationIndices()
@@ -87,7 +79,7 @@ static StringRef whyNot(Product &product) {
   bool isFloat = (lhs.isF32() || lhs.isF16() || lhs.isBF16()) && isa<FloatType>(result) && !result.isF64();
   if (!isFloat && !(lhs.isInteger(8) && result.isInteger(32)))
     return "its element types are not those of a ternary product";
-  if (!isFloat && getSplat(product.weight.getScale()) != 1.0)
+  if (!isFloat && product.weight.getScale())
     return "its weight is an integer but has a scale";
   return "";
 }
@@ -148,8 +140,8 @@ static Value toF32(OpBuilder &builder, Location loc, Value value) {
 Value Raiser::scaleResult(Product &product, Value result, ArrayRef<OpFoldResult> sizes, ArrayRef<Value> levels) {
   Location loc = product.op.getLoc();
   Value scale = product.weight.getScale();
-  auto scaleType = cast<RankedTensorType>(scale.getType());
-  if (scaleType.getRank() == 1 && getSplat(scale) != 1.0) {
+  auto scaleType = scale ? cast<RankedTensorType>(scale.getType()) : RankedTensorType();
+  if (scale && scaleType.getRank() == 1 && getSplat(scale) != 1.0) {
     scale = toF32(rewriter, loc, scale);
     View view{scale, {scaleType.getDimSize(0) == 1 ? -1 : 1}};
     result = arith::MulFOp::create(rewriter, loc, result, reshapeView(rewriter, loc, view, {0, 1}, sizes));
@@ -196,8 +188,9 @@ Raised Raiser::raise(Product &product) {
   }
   rewriter.setInsertionPoint(op);
   auto resultType = cast<RankedTensorType>(op.getResultTypes().front());
-  auto scaleType = cast<RankedTensorType>(product.weight.getScale().getType());
-  Value groups = scaleType.getRank() == 2 ? toF32(rewriter, loc, product.weight.getScale()) : Value();
+  Value scale = product.weight.getScale();
+  bool isGrouped = scale && cast<RankedTensorType>(scale.getType()).getRank() == 2;
+  Value groups = isGrouped ? toF32(rewriter, loc, scale) : Value();
   Type accType = rewriter.getF32Type();
   if (product.activation && !groups)
     accType = rewriter.getI32Type();
@@ -254,7 +247,7 @@ struct RaiseBitLinear : setun::impl::RaiseBitLinearBase<RaiseBitLinear> {
   void raise(func::FuncOp func) {
     std::vector<Product> products;
     func.walk([&](linalg::MatmulOp op) {
-      DequantizeOp weight = getWeight(op);
+      auto weight = op.getDpsInputOperand(1)->get().getDefiningOp<DequantizeOp>();
       if (!weight)
         return;
       std::string reason;
