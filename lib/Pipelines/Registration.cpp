@@ -15,6 +15,7 @@
 #include "setun/Dialect/Ternary/IR/Ternary.h"
 #include "setun/Dialect/Ternary/Transforms/Passes.h"
 #include "setun/Evaluate/Passes.h"
+#include "setun/Pipelines/Pipelines.h"
 #include "setun/Target/Passes.h"
 #include "setun/Transforms/Passes.h"
 
@@ -39,4 +40,5 @@ void setun::registerPasses() {
   registerConversionPasses();
   registerEvaluatePasses();
   registerTargetPasses();
+  registerPipelines();
 }

@@ -30,4 +30,124 @@ def WidenReductions : Pass<"setun-widen-reductions"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
 }
 
+def OutputsToArguments : Pass<"setun-outputs-to-arguments", "::mlir::ModuleOp"> {
+  let summary = "results of the entry function become buffers that the caller passes";
+  let description = [{
+    Each result that is not a state becomes a memref argument before the symbols, with the result's attributes and
+    `setun.output`; each state becomes a memref that is read and updated in place, and keeps the result's `setun.shape`
+    as `setun.next_shape`. Inputs are marked as not writable.
+
+    ```mlir
+    func.func @main(%x: tensor<?x4xf32>, %n: index {setun.symbol = "n"}) -> (tensor<?x4xf32> {setun.name = "y"})
+    // becomes
+    func.func @main(%x: tensor<?x4xf32>, %y: memref<?x4xf32> {setun.name = "y", setun.output}, %n: index ...) {
+      ...
+      bufferization.materialize_in_destination %0 in restrict writable %y : (tensor<?x4xf32>, memref<?x4xf32>) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def ResolveParameters : Pass<"setun-resolve-parameters", "::mlir::ModuleOp"> {
+  let summary = "parameters become views of the weights";
+  let description = [{
+    Gives each parameter in use an offset in the weights' data section (`setun.offset` on its global, in the order of the
+    globals; SETUN_ALIGNMENT or, from `large` bytes on, `page` bytes aligned) and reads it there. Parameters without a use
+    are erased. The globals stay: they say what the weights file holds.
+
+    ```mlir
+    %0 = ml_program.global_load_const @w : tensor<8x4xf32>
+    // becomes
+    %v = memref.view %weights[%offset][] : memref<?xi8> to memref<8x4xf32>
+    %0 = bufferization.to_tensor %v restrict : memref<8x4xf32> to tensor<8x4xf32>
+    ```
+  }];
+  let options = [
+    Option<"large", "large", "int64_t", "65536", "bytes from which a parameter starts on a page of its own">,
+    Option<"page", "page", "int64_t", "4096", "bytes of a page">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
+def PlanMemory : Pass<"setun-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "buffers of the entry function become views of one arena";
+  let description = [{
+    Each `memref.alloc` becomes a `memref.view` of the argument `%arena: memref<?xi8>`. Buffers that do not live at the
+    same time (in the order of the entry's top-level ops, aliases included) share memory where one size is a multiple of
+    the other's unit. `@main_arena_size(symbols...) -> index` gives the bytes, or 2^62 if they do not fit 64 bits.
+
+    ```mlir
+    %0 = memref.alloc(%n) : memref<?x16xf32>
+    // becomes
+    %0 = memref.view %arena[%offset][%n] : memref<?xi8> to memref<?x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def ExpandCopies : Pass<"setun-expand-copies"> {
+  let summary = "copies of strided buffers become linalg.generic";
+  let description = [{
+    A `memref.copy` between buffers of identity layout stays: it becomes a memcpy.
+
+    ```mlir
+    memref.copy %a, %b : memref<?x4xf32> to memref<?x4xf32, strided<[8, 1]>>
+    // becomes
+    linalg.generic {...} ins(%a : memref<?x4xf32>) outs(%b : memref<?x4xf32, strided<[8, 1]>>) { linalg.yield %in }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
+def OutlineKernels : Pass<"setun-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "each step of the entry function becomes a call of a private function";
+  let description = [{
+    A step is a top-level op of the entry that computes on buffers: an op in destination style or a loop nest. Its
+    operands become arguments, constants are made inside. Equal functions are one. `ternary_*` names those with an op of
+    the ternary dialect inside, the others are named after their op.
+
+    ```mlir
+    linalg.fill ins(%zero : f32) outs(%b : memref<?x8xf32>)
+    // becomes
+    call @linalg_fill_0(%b) : (memref<?x8xf32>) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def HoistScratch : Pass<"setun-hoist-scratch"> {
+  let summary = "stack scratch of static size moves to the start of its function";
+  let description = [{
+    After parallel loops have become functions: each `memref.alloca` of static size moves to the entry block. One of
+    dynamic size inside a loop is an error.
+
+    ```mlir
+    scf.for ... { %t = memref.alloca() : memref<16xf32> ... }
+    // becomes
+    %t = memref.alloca() : memref<16xf32>
+    scf.for ... { ... }
+    ```
+  }];
+}
+
+def StrictFloats : Pass<"setun-strict-floats"> {
+  let summary = "removes fast-math flags";
+  let description = [{
+    ```mlir
+    %0 = arith.truncf %a fastmath<contract> : f32 to bf16
+    // becomes
+    %0 = arith.truncf %a : f32 to bf16
+    ```
+  }];
+}
+
+def OneShotBufferize : Pass<"setun-one-shot-bufferize", "::mlir::ModuleOp"> {
+  let summary = "upstream's one-shot bufferization, parameters left alone";
+  let description = [{
+    `one-shot-bufferize` with function boundaries and identity layouts. Upstream's pass turns every `ml_program.global`
+    into a `memref.global`, which fails for external data; here they stay (see `setun-resolve-parameters`).
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+}
+
 #endif // SETUN_TRANSFORMS_PASSES_TD

@@ -1,0 +1,19 @@
+//===- Pipelines.cpp - Names of the pipelines -----------------------------===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Pipelines/Pipelines.h"
+
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+
+void setun::registerPipelines() {
+  PassPipelineRegistration<PipelineOptions>("setun-bufferize", "tensors to buffers with a place each", buildBufferize);
+  PassPipelineRegistration<PipelineOptions>("setun-target-to-llvm", "the target contract to the LLVM dialect",
+                                            buildTargetToLLVM);
+}
