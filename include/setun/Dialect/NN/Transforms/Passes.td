@@ -11,4 +11,31 @@
 
 include "mlir/Pass/PassBase.td"
 
+def LowerState : Pass<"setun-lower-state", "::mlir::ModuleOp"> {
+  let summary = "Turn state that is passed in and out into buffers written in place";
+  let description = [{
+    For each input of the entry function with `setun.state`:
+
+    - with `setun.axis` (it grows): the input's size along the axis becomes the new
+      symbol `capacity`, one trailing index argument for all; `setun.position` names
+      the symbol that counts its live entries. The concatenation of the input and new
+      entries becomes an insertion at the position; readers get the live part, and
+      the function returns the whole buffer. `setun.shape` of the result stays that of
+      the live part. Capacity is checked before a run, by the runtime.
+    - without: insertions are in place; any other next value is copied into the input
+      at the end.
+
+    ```mlir
+    %k1 = tensor.concat dim(1) %k, %new : (tensor<1x?x8xf32>, tensor<1x?x8xf32>) -> tensor<1x?x8xf32>
+    ```
+    becomes
+    ```mlir
+    %b = tensor.insert_slice %new into %k[0, %past, 0] [1, %seq, 8] [1, 1, 1] : tensor<1x?x8xf32> into tensor<1x?x8xf32>
+    %k1 = tensor.extract_slice %b[0, 0, 0] [1, %n, 8] [1, 1, 1] : tensor<1x?x8xf32> to tensor<1x?x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 #endif // SETUN_DIALECT_NN_TRANSFORMS_PASSES_TD
