@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <dirent.h>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -102,6 +103,25 @@ TEST(Threads, SmallJobsAndOneThreadRunInline) {
   Pool one(1), many(8);
   one.run(1000, 1, [&](int64_t begin, int64_t end) { EXPECT_EQ(end - begin, 1000); });
   many.run(64, 64, [&](int64_t, int64_t) { EXPECT_EQ(std::this_thread::get_id(), self); });
+}
+
+size_t countThreads() {
+  size_t count = 0;
+  if (DIR *folder = opendir("/proc/self/task")) {
+    while (readdir(folder))
+      ++count;
+    closedir(folder);
+  }
+  return count;
+}
+
+TEST(Threads, StartWhenFirstNeeded) {
+  size_t before = countThreads();
+  Pool pool(4);
+  pool.run(10, 10, [](int64_t, int64_t) {});
+  EXPECT_EQ(countThreads(), before);
+  pool.run(10, 1, [](int64_t, int64_t) {});
+  EXPECT_EQ(countThreads(), before + 3);
 }
 
 std::vector<float> useSession(setun_program *program, int salt) {
