@@ -1,0 +1,46 @@
+//===- ConvertTernaryToLoops.cpp - Ternary products to loops -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Target/Passes.h"
+#include "setun/Target/Target.h"
+
+namespace setun {
+#define GEN_PASS_DEF_CONVERTTERNARYTOLOOPS
+#include "setun/Target/Passes.h.inc"
+} // namespace setun
+
+using namespace mlir;
+using namespace setun;
+
+namespace {
+
+struct ConvertTernaryToLoops : setun::impl::ConvertTernaryToLoopsBase<ConvertTernaryToLoops> {
+  using ConvertTernaryToLoopsBase::ConvertTernaryToLoopsBase;
+
+  void runOnOperation() override {
+    const Target *level = lookupTarget(target);
+    if (!level) {
+      getOperation().emitError("unknown target '") << target << "'; known are " << getTargetNames();
+      return signalPassFailure();
+    }
+    if (products != "addsub" && products != "best") {
+      getOperation().emitError("unknown products '") << products << "'; known are addsub, best";
+      return signalPassFailure();
+    }
+    SmallVector<ternary::MatmulOp> matmuls;
+    getOperation().walk([&](ternary::MatmulOp op) { matmuls.push_back(op); });
+    IRRewriter rewriter(&getContext());
+    for (ternary::MatmulOp op : matmuls) {
+      rewriter.setInsertionPoint(op);
+      if (failed(level->lowerProduct(rewriter, op, products == "addsub" ? Products::AddSub : Products::Best)))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

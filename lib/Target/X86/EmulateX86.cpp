@@ -1,0 +1,78 @@
+//===- EmulateX86.cpp - x86 dot products as plain arithmetic -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Target/Passes.h"
+
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/StringSwitch.h"
+
+namespace setun {
+#define GEN_PASS_DEF_EMULATEX86
+#include "setun/Target/Passes.h.inc"
+} // namespace setun
+
+using namespace mlir;
+using namespace setun;
+
+/// The even or odd lanes of a vector.
+static Value everySecond(OpBuilder &builder, Location loc, Value vector, int64_t first) {
+  SmallVector<int64_t> lanes;
+  for (int64_t i = first, count = cast<VectorType>(vector.getType()).getDimSize(0); i < count; i += 2)
+    lanes.push_back(i);
+  return vector::ShuffleOp::create(builder, loc, vector, vector, lanes);
+}
+
+namespace {
+
+/// pmaddubsw: unsigned times signed bytes, added in pairs, saturated to int16. pmaddwd: words, added in pairs, modulo
+/// 2^32.
+struct EmulateMadd : OpRewritePattern<LLVM::CallIntrinsicOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LLVM::CallIntrinsicOp op, PatternRewriter &rewriter) const override {
+    int kind =
+        llvm::StringSwitch<int>(op.getIntrin())
+            .Cases({"llvm.x86.ssse3.pmadd.ub.sw.128", "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx512.pmaddubs.w.512"}, 1)
+            .Cases({"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"}, 2)
+            .Default(0);
+    if (!kind)
+      return failure();
+    Location loc = op.getLoc();
+    auto result = cast<VectorType>(op.getResult(0).getType());
+    VectorType wide = result.clone(rewriter.getI32Type());
+    auto products = [&](int64_t first) -> Value {
+      Value a = everySecond(rewriter, loc, op.getArgs()[0], first),
+            b = everySecond(rewriter, loc, op.getArgs()[1], first);
+      Value wideA = kind == 1 ? Value(arith::ExtUIOp::create(rewriter, loc, wide, a))
+                              : Value(arith::ExtSIOp::create(rewriter, loc, wide, a));
+      return arith::MulIOp::create(rewriter, loc, wideA, arith::ExtSIOp::create(rewriter, loc, wide, b));
+    };
+    Value sum = arith::AddIOp::create(rewriter, loc, products(0), products(1));
+    if (kind == 1) {
+      auto bound = [&](int32_t value) {
+        return arith::ConstantOp::create(rewriter, loc, DenseElementsAttr::get(wide, value));
+      };
+      sum = arith::MaxSIOp::create(rewriter, loc, sum, bound(-32768));
+      sum = arith::MinSIOp::create(rewriter, loc, sum, bound(32767));
+      sum = arith::TruncIOp::create(rewriter, loc, result, sum);
+    }
+    rewriter.replaceOp(op, sum);
+    return success();
+  }
+};
+
+struct EmulateX86 : setun::impl::EmulateX86Base<EmulateX86> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<EmulateMadd>(&getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace

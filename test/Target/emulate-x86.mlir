@@ -1,0 +1,33 @@
+// RUN: setun-opt %s --setun-emulate-x86 | FileCheck %s
+
+// CHECK-LABEL: @bytes
+func.func @bytes(%a: vector<32xi8>, %b: vector<32xi8>) -> vector<16xi16> {
+  // CHECK: vector.shuffle {{.*}} [0, 2, 4, 6,
+  // CHECK: arith.extui {{.*}} : vector<16xi8> to vector<16xi32>
+  // CHECK: arith.extsi {{.*}} : vector<16xi8> to vector<16xi32>
+  // CHECK: vector.shuffle {{.*}} [1, 3, 5, 7,
+  // CHECK: arith.addi
+  // CHECK: arith.maxsi
+  // CHECK: arith.minsi
+  // CHECK: arith.trunci {{.*}} to vector<16xi16>
+  %0 = llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"(%a, %b) : (vector<32xi8>, vector<32xi8>) -> vector<16xi16>
+  return %0 : vector<16xi16>
+}
+
+// CHECK-LABEL: @words
+func.func @words(%a: vector<16xi16>, %b: vector<16xi16>) -> vector<8xi32> {
+  // CHECK-NOT: arith.extui
+  // CHECK: arith.extsi {{.*}} : vector<8xi16> to vector<8xi32>
+  // CHECK: arith.addi
+  // CHECK-NOT: arith.maxsi
+  // CHECK: return
+  %0 = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%a, %b) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
+  return %0 : vector<8xi32>
+}
+
+// CHECK-LABEL: @other
+func.func @other(%a: vector<4xf32>) -> vector<4xf32> {
+  // CHECK: llvm.call_intrinsic "llvm.x86.sse.rcp.ps"
+  %0 = llvm.call_intrinsic "llvm.x86.sse.rcp.ps"(%a) : (vector<4xf32>) -> vector<4xf32>
+  return %0 : vector<4xf32>
+}
