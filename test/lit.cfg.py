@@ -18,3 +18,6 @@ config.substitutions += [
     ("%setun_source", config.setun_source),
     ("%mlir-opt", os.path.join(config.llvm_tools, "mlir-opt")),
 ]
+# What links the runtime by hand can do so in builds without sanitizers only.
+if not config.setun_sanitize:
+    config.available_features.add("plain-build")

@@ -11,8 +11,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
-#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -21,42 +19,6 @@ using namespace setun;
 
 /// Constants of more elements are arguments of a slice, so that its text does not depend on them.
 static constexpr int64_t kMaxInlineElements = 64;
-
-static bool hasStaticType(Value value) {
-  auto tensor = dyn_cast<RankedTensorType>(value.getType());
-  return tensor ? tensor.hasStaticShape() : value.getType().isIntOrIndexOrFloat();
-}
-
-static func::FuncOp getCallee(func::CallOp call) {
-  return SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(call, call.getCalleeAttr());
-}
-
-/// Calls need a look inside: the operation itself does not tell its effects.
-static bool isPureOp(Operation *op) {
-  auto call = dyn_cast<func::CallOp>(op);
-  if (!call)
-    return isMemoryEffectFree(op) && !op->hasTrait<OpTrait::IsTerminator>();
-  func::FuncOp callee = getCallee(call);
-  if (!callee || callee.isExternal() || !callee.getBody().hasOneBlock())
-    return false;
-  return llvm::all_of(callee.getBody().front().without_terminator(), [](Operation &op) { return isPureOp(&op); });
-}
-
-/// Operands, and what regions take from outside.
-static SetVector<Value> getInputs(Operation *op) {
-  SetVector<Value> inputs(op->operand_begin(), op->operand_end());
-  getUsedValuesDefinedAbove(op->getRegions(), inputs);
-  return inputs;
-}
-
-ConstantValues::ConstantValues(func::FuncOp function) {
-  if (!function.getBody().hasOneBlock())
-    return;
-  for (Operation &op : function.getBody().front())
-    if (isPureOp(&op) && llvm::all_of(op.getResults(), hasStaticType) &&
-        llvm::all_of(getInputs(&op), [&](Value input) { return contains(input); }))
-      values.insert(op.result_begin(), op.result_end());
-}
 
 static bool isLeaf(Operation *op) {
   if (isa<ml_program::GlobalLoadConstOp>(op))

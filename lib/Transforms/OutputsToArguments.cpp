@@ -7,17 +7,21 @@
 //===----------------------------------------------------------------------===//
 //
 // The caller owns all buffers: a result is written into a buffer that it passes, a state into the buffer it came from.
-// The state's value is first materialized into the old value as a tensor, so that bufferization sees every conflict
-// (two states that change places, say) and copies only then; the write into the buffer itself folds away.
+// A new state is first materialized into the old value as a tensor, so that bufferization sees every conflict and may
+// compute it in place; where it shares memory with another state (two that change places, say) it is copied first.
 //
 //===----------------------------------------------------------------------===//
 
 #include "setun/Transforms/Entry.h"
 #include "setun/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace setun {
 #define GEN_PASS_DEF_OUTPUTSTOARGUMENTS
@@ -34,15 +38,22 @@ MemRefType bufferType(Type type) {
   return MemRefType::get(tensor.getShape(), tensor.getElementType());
 }
 
-/// Whether `value` is `old` after updates in place; then bufferization needs no help to end in the same buffer.
-bool updatesInPlace(Value value, Value old) {
-  while (value != old) {
-    auto insert = value.getDefiningOp<tensor::InsertSliceOp>();
-    if (!insert)
-      return false;
-    value = insert.getDest();
+/// The tensor whose buffer `value` may share: through views, and through what is updated in place.
+Value rootOf(Value value) {
+  while (auto result = dyn_cast<OpResult>(value)) {
+    Operation *op = result.getOwner();
+    if (isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      value = op->getOperand(0);
+    else if (isa<tensor::InsertOp, tensor::InsertSliceOp>(op))
+      value = op->getOperand(1);
+    else if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
+      value = destination.getTiedOpOperand(result)->get();
+    else if (auto loop = dyn_cast<LoopLikeOpInterface>(op); loop && loop.getTiedLoopInit(result))
+      value = loop.getTiedLoopInit(result)->get();
+    else
+      break;
   }
-  return true;
+  return value;
 }
 
 struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArguments> {
@@ -125,14 +136,8 @@ struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArgumen
       write(end, value, function.getArgument(position++));
     }
     SmallVector<std::pair<Value, Value>> last;
-    for (auto [result, index] : states) {
-      Value value = exit.getOperand(result);
-      if (!updatesInPlace(value, old[result]))
-        value =
-            bufferization::MaterializeInDestinationOp::create(end, value.getLoc(), value.getType(), value, old[result])
-                .getResult();
-      last.push_back({value, function.getArgument(index)});
-    }
+    for (auto [result, index] : states)
+      last.push_back({newState(exit.getOperand(result), old[result], old, end), function.getArgument(index)});
     for (auto [value, buffer] : last)
       write(end, value, buffer);
 
@@ -140,6 +145,20 @@ struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArgumen
     exit.erase();
     function.setType(FunctionType::get(&getContext(), function.front().getArgumentTypes(), {}));
     function.removeResAttrsAttr();
+  }
+
+  /// The state's new value as one that shares memory with its own old value or with none.
+  static Value newState(Value value, Value own, const DenseMap<unsigned, Value> &old, OpBuilder &builder) {
+    Value root = rootOf(value);
+    if (root == own)
+      return value;
+    bool shares = root.getDefiningOp() && isa<scf::IfOp, scf::WhileOp, arith::SelectOp>(root.getDefiningOp());
+    for (auto [result, other] : old)
+      shares |= root == other;
+    auto type = cast<RankedTensorType>(value.getType());
+    if (shares)
+      return bufferization::AllocTensorOp::create(builder, value.getLoc(), type, ValueRange(), value);
+    return bufferization::MaterializeInDestinationOp::create(builder, value.getLoc(), type, value, own).getResult();
   }
 
   static void write(OpBuilder &builder, Value value, Value buffer) {

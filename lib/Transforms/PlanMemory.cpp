@@ -228,8 +228,11 @@ struct PlanMemory : setun::impl::PlanMemoryBase<PlanMemory> {
         Value view =
             memref::ViewOp::create(here, loc, buffer.alloc.getType(), arena, offset, buffer.alloc.getDynamicSizes());
         buffer.alloc.replaceAllUsesWith(view);
-        buffer.alloc.erase();
       }
+    // Last, for one of them may be where the offsets go.
+    for (Class &group : classes)
+      for (Buffer &buffer : group.buffers)
+        buffer.alloc.erase();
   }
 };
 

@@ -85,6 +85,10 @@ struct ResolveParameters : setun::impl::ResolveParametersBase<ResolveParameters>
       global->setAttr(entry::kOffset, builder.getI64IntegerAttr(*offset));
       replace(global, uses->second, weights, *offset, builder);
     }
+    // Last, for one of them may be where the views go.
+    for (auto &[name, dead] : loads)
+      for (GlobalLoadConstOp load : dead)
+        load.erase();
   }
 
   /// The parameter's offset after the bytes so far, which then end behind it.
@@ -118,10 +122,8 @@ struct ResolveParameters : setun::impl::ResolveParametersBase<ResolveParameters>
     Value view = memref::ViewOp::create(builder, loc, MemRefType::get(type.getShape(), type.getElementType()), weights,
                                         shift, ValueRange());
     Value tensor = bufferization::ToTensorOp::create(builder, loc, type, view, /*restrict=*/true);
-    for (GlobalLoadConstOp load : loads) {
+    for (GlobalLoadConstOp load : loads)
       load.replaceAllUsesWith(tensor);
-      load.erase();
-    }
   }
 };
 

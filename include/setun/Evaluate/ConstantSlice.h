@@ -9,25 +9,14 @@
 #ifndef SETUN_EVALUATE_CONSTANTSLICE_H
 #define SETUN_EVALUATE_CONSTANTSLICE_H
 
+#include "setun/Analysis/ConstantValues.h"
 #include "setun/Dialect/Utils/Parameters.h"
 #include "setun/Evaluate/Evaluator.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
-#include "llvm/ADT/DenseSet.h"
 
 namespace setun {
-
-/// The values of a function's body that depend on parameters and constants alone, by pure operations with static
-/// shapes. Operations made later are not known to it.
-class ConstantValues {
-public:
-  explicit ConstantValues(mlir::func::FuncOp function);
-  bool contains(mlir::Value value) const { return values.contains(value); }
-
-private:
-  llvm::DenseSet<mlir::Value> values;
-};
 
 /// The computation of one constant value, cut out of its function.
 struct ConstantSlice {

@@ -11,6 +11,27 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SplitPackedProducts : Pass<"setun-split-packed-products", "::mlir::ModuleOp"> {
+  let summary = "one product for each slice of a packed one";
+  let description = [{
+    A `linalg.matmul` with a constant weight, all of whose users are slices along
+    its columns that do not overlap (through `tensor.expand_shape` of the rows and
+    through elementwise operations), becomes one product a slice. So q|k|v packed
+    into one weight are three weights again, each with its scale.
+
+    ```mlir
+    %y = linalg.matmul ins(%x, %w : tensor<?x48xf32>, tensor<48x64xf32>) outs(%z : tensor<?x64xf32>) -> tensor<?x64xf32>
+    %q = tensor.extract_slice %y[0, 0] [%m, 32] [1, 1] : tensor<?x64xf32> to tensor<?x32xf32>
+    %k = tensor.extract_slice %y[0, 32] [%m, 32] [1, 1] : tensor<?x64xf32> to tensor<?x32xf32>
+    // becomes
+    %wq = tensor.extract_slice %w[0, 0] [48, 32] [1, 1] : tensor<48x64xf32> to tensor<48x32xf32>
+    %q = linalg.matmul ins(%x, %wq : tensor<?x48xf32>, tensor<48x32xf32>) outs(%zq : tensor<?x32xf32>) -> tensor<?x32xf32>
+    // and the same for %k
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def WidenReductions : Pass<"setun-widen-reductions"> {
   let summary = "accumulate sums of floats in f64";
   let description = [{

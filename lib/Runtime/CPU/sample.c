@@ -49,14 +49,16 @@ static double draw(uint64_t s[4]) {
   return (double)(result >> 11) * 0x1p-53;
 }
 
-/* exp of x <= 0 by 2^n * e^r, |r| <= ln 2 / 2, e^r by its series: the same bits everywhere, good to about 1e-15. */
+/* exp of x <= 0 by 2^n * e^r, |r| <= ln 2 / 2, e^r by its series: the same bits everywhere, good to 4e-16. */
 static double exponential(double x) {
   if (!(x > -700))
     return 0;
   int64_t n = (int64_t)(x * 1.4426950408889634 - 0.5);
   double r = (x - (double)n * 0x1.62e42feep-1) - (double)n * 0x1.a39ef35793c76p-33, sum = 1;
-  for (int i = 14; i > 0; --i)
-    sum = 1 + sum * r / i;
+  static const double inverse[] = {1.0 / 12, 1.0 / 11, 1.0 / 10, 1.0 / 9, 1.0 / 8, 1.0 / 7,
+                                   1.0 / 6,  1.0 / 5,  1.0 / 4,  1.0 / 3, 1.0 / 2, 1.0};
+  for (int i = 0; i < 12; ++i)
+    sum = 1 + sum * (r * inverse[i]);
   uint64_t bits = (uint64_t)(n + 1023) << 52;
   double scale;
   memcpy(&scale, &bits, sizeof scale);
@@ -77,13 +79,28 @@ static void sift(candidate *heap, int64_t size, int64_t at) {
   heap[at] = moving;
 }
 
-/* Takes the likeliest off the heap and keeps it behind the end: heap[size - 1], which is returned. */
-static candidate *pop(candidate *heap, int64_t size) {
+/* Takes the likeliest off the heap and keeps it behind the end. */
+static void pop(candidate *heap, int64_t size) {
   candidate best = heap[0];
   heap[0] = heap[size - 1];
   sift(heap, size - 1, 0);
   heap[size - 1] = best;
-  return &heap[size - 1];
+}
+
+/* Candidates in order, as far as anyone asked: the first `size - left` stand behind the heap, backwards. */
+typedef struct lottery {
+  candidate *heap;
+  int64_t size, left;
+  double best, temperature;
+} lottery;
+
+static double weight(const lottery *lot, double logit) { return exponential((logit - lot->best) / lot->temperature); }
+
+/* The weight of the n-th likeliest; every n is asked for after those before it. */
+static double weight_of(lottery *lot, int64_t n) {
+  if (lot->size - lot->left == n)
+    pop(lot->heap, lot->left--);
+  return weight(lot, lot->heap[lot->size - 1 - n].logit);
 }
 
 setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, size_t error_size) {
@@ -155,47 +172,35 @@ int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabu
     return -1;
   if (o->temperature == 0 || best.logit == __builtin_inf() || o->top_k == 1)
     return best.token;
-  /* From here on `logit` is the weight e^((logit - best) / temperature); order stays, but what underflows ties by
-   * token. */
-  double total = 0;
-  for (int64_t i = 0; i < vocabulary; ++i) {
-    heap[i].logit = exponential((heap[i].logit - best.logit) / o->temperature);
-    total += heap[i].logit;
-  }
   for (int64_t i = vocabulary / 2; i-- > 0;)
     sift(heap, vocabulary, i);
-  int64_t left = vocabulary, most = o->top_k > 0 && o->top_k < vocabulary ? o->top_k : vocabulary;
-  if (most < vocabulary) {
-    /* Shares are of the k likeliest. */
-    for (total = 0; vocabulary - left < most; --left)
-      total += pop(heap, left)->logit;
-  }
-  /* kept: how many top-p and min-p leave; mass: their sum, the likeliest first. */
-  int64_t kept = 0;
-  double mass = 0, target = o->top_p < 1 ? o->top_p * total : __builtin_inf();
+  lottery lot = {heap, vocabulary, vocabulary, best.logit, o->temperature};
+  int64_t most = o->top_k > 0 && o->top_k < vocabulary ? o->top_k : vocabulary;
   bool all = most == vocabulary && o->top_p >= 1 && o->min_p <= 0;
+  /* Shares are of the k likeliest, which are added in their order; all are added by token. */
+  double total = 0;
+  for (int64_t i = 0; i < most && most < vocabulary; ++i)
+    total += weight_of(&lot, i);
+  for (int64_t i = 0; i < vocabulary && most == vocabulary && (all || o->top_p < 1); ++i)
+    total += weight(&lot, heap[i].logit);
+  /* kept: how many top-p and min-p leave; mass: their sum, the likeliest first. */
+  int64_t kept = all ? vocabulary : 0;
+  double mass = all ? total : 0, target = o->top_p < 1 ? o->top_p * total : __builtin_inf();
   while (!all && kept < most && mass < target) {
-    if (vocabulary - left == kept)
-      pop(heap, left--);
-    double weight = heap[vocabulary - 1 - kept].logit;
-    if (weight < o->min_p)
+    double next = weight_of(&lot, kept);
+    if (next < o->min_p)
       break;
-    mass += weight;
+    mass += next;
     ++kept;
-  }
-  if (all) {
-    kept = vocabulary;
-    mass = total;
   }
   double point = draw(sampler->random) * mass, sum = 0;
   int64_t token = best.token;
   for (int64_t i = 0; i < kept; ++i) {
-    if (vocabulary - left == i)
-      pop(heap, left--);
-    if (heap[vocabulary - 1 - i].logit <= 0)
+    double next = weight_of(&lot, i);
+    if (next <= 0)
       break; /* rounding left the point at the very end */
-    token = heap[vocabulary - 1 - i].token;
-    sum += heap[vocabulary - 1 - i].logit;
+    token = lot.heap[vocabulary - 1 - i].token;
+    sum += next;
     if (point < sum)
       break;
   }

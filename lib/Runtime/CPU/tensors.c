@@ -55,8 +55,11 @@ static int load_state(setun_session *session, uint32_t index, const int64_t *giv
                                 (long long)given[d], (long long)dims[d]);
   }
   int64_t bytes = setun_tensor_bytes(argument->dtype, dims, argument->rank);
-  if (bytes < 0 || setun_block_reserve(&slot->block, (size_t)bytes, false))
+  if (bytes < 0 || setun_block_reserve(&slot->block, (size_t)bytes, false)) {
+    slot->ready = slot->used = false; /* what it held is gone */
+    slot->live = 0;
     return setun_session_fail(session, "out of memory: state '%s'", argument->name);
+  }
   memcpy(slot->dims, dims, argument->rank * sizeof *dims);
   slot->ready = slot->used = true;
   if (argument->axis < 0) {

@@ -30,6 +30,7 @@ class DestinationOp<Dialect dialect, string mnemonic, list<Trait> traits = []>
         DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>])> {
   let hasVerifier = 1;
+  let hasFolder = 1;
   /// The op's destinations are its last `numInits` operands; each is named in $inits.
   code destinationDecls = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();

@@ -65,6 +65,20 @@ template <typename Combiner> mlir::linalg::ReduceOp getReduction(mlir::Value val
   return bothArguments && body.back().getOperand(0) == combiner.getResult(0) ? reduce : mlir::linalg::ReduceOp();
 }
 
+/// The reduction of the last dimension behind a view from a tensor of the reduced tensor's shape, row for row; null if
+/// `view` is something else.
+template <typename Combiner>
+mlir::linalg::ReduceOp getRowReduction(const View &view) {
+  mlir::linalg::ReduceOp reduce = getReduction<Combiner>(view.value);
+  if (!reduce || reduce.getDimensions().size() != 1 ||
+      reduce.getDimensions()[0] != static_cast<int64_t>(view.dims.size()))
+    return {};
+  for (auto [i, dim] : llvm::enumerate(view.dims))
+    if (dim != -1 && dim != static_cast<int64_t>(i))
+      return {};
+  return reduce;
+}
+
 /// Calls `match(a, b)` with a commutative operation's operands in both orders until one matches.
 template <typename Op, typename Match> bool matchCommutative(mlir::Value value, Match match) {
   auto op = value.getDefiningOp<Op>();

@@ -8,6 +8,8 @@
 
 #include "setun/Dialect/NN/IR/NN.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
 using namespace mlir;
 using namespace setun;
 using namespace setun::nn;
@@ -47,10 +49,14 @@ void nn::registerBufferization(DialectRegistry &registry) {
   }                                                                                                                    \
   LogicalResult Op::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {                       \
     return reifyDestinationOpShapes(*this, builder, shapes);                                                           \
-  }
+  }                                                                                                                    \
+  LogicalResult Op::fold(FoldAdaptor, SmallVectorImpl<OpFoldResult> &) { return memref::foldMemRefCast(*this); }
 
 DESTINATION_OP(RmsNormOp, 1)
 DESTINATION_OP(LayerNormOp, 1)
 DESTINATION_OP(RotaryEmbeddingOp, 1)
 DESTINATION_OP(AttentionOp, 1)
 DESTINATION_OP(EmbeddingOp, 1)
+
+SETUN_TILED_OP(RmsNormOp)
+SETUN_TILED_OP(LayerNormOp)

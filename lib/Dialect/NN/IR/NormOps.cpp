@@ -45,3 +45,8 @@ LogicalResult LayerNormOp::verify() {
       return emitOpError("C4: `beta` must have the shape and element type of `gamma`");
   return success();
 }
+
+TileMap RmsNormOp::getTileMap() { return getTokenTileMap(*this, getGamma()); }
+TileMap LayerNormOp::getTileMap() {
+  return getBeta() ? getTokenTileMap(*this, {getGamma(), getBeta()}) : getTokenTileMap(*this, getGamma());
+}

@@ -68,6 +68,17 @@ LogicalResult MatmulOp::verify() {
   return success();
 }
 
+/// Loops over M and N. Packed bytes have no rows to cut: tiling comes before encodings are materialized.
+TileMap MatmulOp::getTileMap() {
+  if (getEncoding())
+    return {};
+  TileMap map{2, {{0, kWhole}, {1, kWhole}}};
+  if (getScales())
+    map.operands.push_back({1, kWhole});
+  map.operands.push_back({0, 1});
+  return map;
+}
+
 LogicalResult BitLinearOp::verify() {
   if (failed(verifyDestinationOp(*this)))
     return failure();

@@ -84,3 +84,7 @@ LogicalResult NormQuantizeOp::verify() {
     return emitOpError("C7: `norm_eps` must be finite and not negative");
   return success();
 }
+
+/// One scale for all tokens leaves no loop.
+TileMap QuantizeOp::getTileMap() { return getPerTensor() ? TileMap{} : getTokenTileMap(*this, {}); }
+TileMap NormQuantizeOp::getTileMap() { return getTokenTileMap(*this, getGamma()); }

@@ -8,6 +8,7 @@
 
 #include "setun/Dialect/Ternary/IR/Ternary.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -80,15 +81,20 @@ Operation *TernaryDialect::materializeConstant(OpBuilder &builder, Attribute val
 }
 
 #define DESTINATION_OP(Op, inits)                                                                                      \
+  MutableOperandRange Op::getDpsInitsMutable() { return MutableOperandRange(*this, getNumOperands() - inits, inits); } \
   void Op::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {                  \
     getDestinationOpEffects(*this, effects);                                                                           \
   }                                                                                                                    \
   LogicalResult Op::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {                       \
     return reifyDestinationOpShapes(*this, builder, shapes);                                                           \
   }                                                                                                                    \
-  MutableOperandRange Op::getDpsInitsMutable() { return MutableOperandRange(*this, getNumOperands() - inits, inits); }
+  LogicalResult Op::fold(FoldAdaptor, SmallVectorImpl<OpFoldResult> &) { return memref::foldMemRefCast(*this); }
 
 DESTINATION_OP(QuantizeOp, 2)
 DESTINATION_OP(NormQuantizeOp, 2)
 DESTINATION_OP(MatmulOp, 1)
 DESTINATION_OP(BitLinearOp, 1)
+
+SETUN_TILED_OP(QuantizeOp)
+SETUN_TILED_OP(NormQuantizeOp)
+SETUN_TILED_OP(MatmulOp)

@@ -47,15 +47,8 @@ static bool matchAbsMax(View c, Quantizer &quantizer) {
     return false;
   if (abs.getType() == quantizer.x.getType())
     quantizer.x = abs.getOperand(); // of equal values the one that is there first
-  int64_t rank = cast<RankedTensorType>(quantizer.x.getType()).getRank();
-  ArrayRef<int64_t> dims = reduce.getDimensions();
-  quantizer.perTensor = static_cast<int64_t>(dims.size()) == rank && rank > 1;
-  if (!quantizer.perTensor && (dims.size() != 1 || dims[0] != rank - 1))
-    return false;
-  for (auto [i, dim] : llvm::enumerate(max.dims))
-    if (dim != -1 && dim != static_cast<int64_t>(i))
-      return false;
-  return true;
+  quantizer.perTensor = cast<RankedTensorType>(max.value.getType()).getRank() == 0 && reduce.getDimensions().size() > 1;
+  return quantizer.perTensor || getRowReduction<arith::MaximumFOp>(max);
 }
 
 /// S = qmax / c or qmax * (1 / c), which multiplies x.

@@ -10,6 +10,7 @@
 #define SETUN_DIALECT_NN_IR_NN_H
 
 #include "setun/Dialect/Utils/DestinationOp.h"
+#include "setun/Dialect/Utils/Tiling.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"

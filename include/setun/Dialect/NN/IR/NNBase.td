@@ -9,7 +9,7 @@
 #ifndef SETUN_DIALECT_NN_IR_NNBASE_TD
 #define SETUN_DIALECT_NN_IR_NNBASE_TD
 
-include "setun/Dialect/Utils/DestinationOp.td"
+include "setun/Dialect/Utils/Tiling.td"
 
 def NN_Dialect : Dialect {
   let name = "nn";

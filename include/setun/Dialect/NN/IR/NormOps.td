@@ -11,7 +11,7 @@
 
 include "setun/Dialect/NN/IR/NNBase.td"
 
-def NN_RmsNormOp : DestinationOp<NN_Dialect, "rms_norm"> {
+def NN_RmsNormOp : TiledDestinationOp<NN_Dialect, "rms_norm"> {
   let summary = "root-mean-square normalization of the last dimension";
   let description = [{
     y = (x / sqrt(mean_k(x^2) + epsilon)) * gamma (ONNX RMSNormalization-23,
@@ -28,7 +28,7 @@ def NN_RmsNormOp : DestinationOp<NN_Dialect, "rms_norm"> {
   let assemblyFormat = "`ins` `(` $x `,` $gamma `:` type($x) `,` type($gamma) `)` `outs` `(` $y `:` type($y) `)` attr-dict (`->` type($results)^)?";
 }
 
-def NN_LayerNormOp : DestinationOp<NN_Dialect, "layer_norm"> {
+def NN_LayerNormOp : TiledDestinationOp<NN_Dialect, "layer_norm"> {
   let summary = "layer normalization of the last dimension";
   let description = [{
     y = (x - mean(x)) / sqrt(var(x) + epsilon) * gamma + beta, with the biased

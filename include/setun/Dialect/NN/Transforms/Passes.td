@@ -11,6 +11,35 @@
 
 include "mlir/Pass/PassBase.td"
 
+class KeepProofs<string what> : Option<"keepProofs", "keep-proofs", "bool", "false",
+    "Leave a private function of each " # what # " before and after, for --setun-verify-raise">;
+
+def RaiseRmsNorm : Pass<"nn-raise-rms-norm", "::mlir::ModuleOp"> {
+  let summary = "Find root-mean-square normalization";
+  let description = [{
+    x * (1 / sqrt(mean(x * x) + eps)) * gamma over the last dimension becomes
+    `nn.rms_norm`: the square as a product or a power, the mean as a division or a
+    product, the root as rsqrt, 1 / sqrt or a division by sqrt, gamma on either side.
+    In f16 and bf16 the norm is computed in f32 and rounded before gamma, as the op says.
+    Nothing is raised without gamma, or if the normalized value has other uses.
+
+    ```mlir
+    %q = arith.mulf %x, %x : tensor<4x8xf32>
+    %s = linalg.reduce { arith.addf } ins(%q : tensor<4x8xf32>) outs(%z : tensor<4xf32>) dimensions = [1]
+    ...
+    %n = arith.mulf %x, %rb : tensor<4x8xf32>
+    %y = arith.mulf %gb, %n : tensor<4x8xf32>
+    ```
+    becomes
+    ```mlir
+    %y = nn.rms_norm ins(%x, %g : tensor<4x8xf32>, tensor<8xf32>) outs(%e : tensor<4x8xf32>) {epsilon = 1.0e-05 : f32} -> tensor<4x8xf32>
+    ```
+  }];
+  let options = [KeepProofs<"norm">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::setun::nn::NNDialect"];
+}
+
 def LowerState : Pass<"setun-lower-state", "::mlir::ModuleOp"> {
   let summary = "Turn state that is passed in and out into buffers written in place";
   let description = [{

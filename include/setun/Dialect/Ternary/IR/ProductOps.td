@@ -10,10 +10,9 @@
 #define SETUN_DIALECT_TERNARY_IR_PRODUCTOPS_TD
 
 include "setun/Dialect/Ternary/IR/TernaryBase.td"
-include "setun/Dialect/Utils/DestinationOp.td"
-include "mlir/Interfaces/TilingInterface.td"
+include "setun/Dialect/Utils/Tiling.td"
 
-def Ternary_MatmulOp : DestinationOp<Ternary_Dialect, "matmul"> {
+def Ternary_MatmulOp : TiledDestinationOp<Ternary_Dialect, "matmul"> {
   let summary = "a product with a ternary matrix, by additions and subtractions";
   let description = [{
     acc[m, n] = sum over k of x[m, k] * w[n, k]: an i32 sum of i8 activations

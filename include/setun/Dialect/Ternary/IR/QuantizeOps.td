@@ -10,7 +10,7 @@
 #define SETUN_DIALECT_TERNARY_IR_QUANTIZEOPS_TD
 
 include "setun/Dialect/Ternary/IR/TernaryBase.td"
-include "setun/Dialect/Utils/DestinationOp.td"
+include "setun/Dialect/Utils/Tiling.td"
 
 def Ternary_QuantizeWeightOp : Op<Ternary_Dialect, "quantize_weight", [Pure]> {
   let summary = "a float matrix to trits and a scale";
@@ -59,7 +59,7 @@ def QuantizerAttrs {
                UnitAttr:$per_tensor);
 }
 
-def Ternary_QuantizeOp : DestinationOp<Ternary_Dialect, "quantize"> {
+def Ternary_QuantizeOp : TiledDestinationOp<Ternary_Dialect, "quantize"> {
   let summary = "activations to int8 by their largest magnitude";
   let description = [{
     For each token (all leading dimensions of `x`; the whole tensor with
@@ -93,7 +93,7 @@ def Ternary_QuantizeOp : DestinationOp<Ternary_Dialect, "quantize"> {
   let assemblyFormat = "`ins` `(` $x `:` type($x) `)` `outs` `(` $q `,` $absmax `:` type($q) `,` type($absmax) `)` attr-dict (`->` type($results)^)?";
 }
 
-def Ternary_NormQuantizeOp : DestinationOp<Ternary_Dialect, "norm_quantize"> {
+def Ternary_NormQuantizeOp : TiledDestinationOp<Ternary_Dialect, "norm_quantize"> {
   let summary = "nn.rms_norm and ternary.quantize in one pass over a token";
   let description = [{
     `quantize(rms_norm(x, gamma))` with the same bits as the two ops one after

@@ -10,6 +10,7 @@
 #define SETUN_DIALECT_TERNARY_IR_TERNARY_H
 
 #include "setun/Dialect/Utils/DestinationOp.h"
+#include "setun/Dialect/Utils/Tiling.h"
 #include "setun/Support/Packing.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -18,7 +19,6 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
-#include "mlir/Interfaces/TilingInterface.h"
 
 #include "setun/Dialect/Ternary/IR/TernaryDialect.h.inc"
 #include "setun/Dialect/Ternary/IR/TernaryEnums.h.inc"
