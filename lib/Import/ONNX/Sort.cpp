@@ -1,0 +1,198 @@
+//===- Sort.cpp - Order: TopK, ArgMax and ArgMin -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// TopK sorts: a merge sort of indices, bottom up, written as loops that carry
+// the permutation. Equal elements keep their order, as the standard demands.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Helpers.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace setun::onnx;
+
+/// True where `a` stands strictly before `b`.
+static Value before(OpBuilder &b, Location loc, int32_t dtype, bool largest, Value x, Value y) {
+  if (isFloat(dtype))
+    return arith::CmpFOp::create(b, loc, largest ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, x, y);
+  auto predicate = isUnsigned(dtype) ? (largest ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::ult)
+                                     : (largest ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt);
+  return arith::CmpIOp::create(b, loc, predicate, x, y);
+}
+
+/// The order of the n elements of one row as tensor<?xi64>.
+static Value sortRow(OpBuilder &b, Location loc, Tensor &x, bool largest, Value data, Value row, Value n,
+                     Value identity) {
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value wide = arith::IndexCastOp::create(b, loc, b.getI64Type(), arith::SubIOp::create(b, loc, n, one));
+  // ceil(log2 n) passes: the bits of n - 1.
+  Value bits = arith::SubIOp::create(b, loc, arith::ConstantIntOp::create(b, loc, 64, 64),
+                                     math::CountLeadingZerosOp::create(b, loc, wide));
+  Value passes = arith::IndexCastOp::create(b, loc, b.getIndexType(), bits);
+  auto sorted = scf::ForOp::create(
+      b, loc, zero, passes, one, identity, [&](OpBuilder &b, Location loc, Value pass, ValueRange orders) {
+        Value order = orders[0], width = arith::ShLIOp::create(b, loc, one, pass);
+        Value span = arith::ShLIOp::create(b, loc, width, one);
+        auto type = cast<RankedTensorType>(order.getType());
+        Value fresh = tensor::EmptyOp::create(b, loc, type, type.hasStaticShape() ? ValueRange() : ValueRange(n));
+        auto merge = scf::ForOp::create(
+            b, loc, zero, n, one, ValueRange{fresh, zero, zero},
+            [&](OpBuilder &b, Location loc, Value at, ValueRange state) {
+              Value start = arith::MulIOp::create(b, loc, arith::DivUIOp::create(b, loc, at, span), span);
+              Value middle = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, width), n);
+              Value end = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, span), n);
+              // At the first element of a pair of runs both cursors start anew.
+              Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, at, start);
+              Value left = arith::SelectOp::create(b, loc, first, start, state[1]);
+              Value right = arith::SelectOp::create(b, loc, first, middle, state[2]);
+              Value last = arith::SubIOp::create(b, loc, n, one);
+              auto indexAt = [&](Value cursor) -> Value {
+                return tensor::ExtractOp::create(b, loc, order,
+                                                 ValueRange{arith::MinUIOp::create(b, loc, cursor, last)});
+              };
+              auto elementAt = [&](Value index) -> Value {
+                return tensor::ExtractOp::create(
+                    b, loc, data, ValueRange{row, arith::IndexCastOp::create(b, loc, b.getIndexType(), index)});
+              };
+              Value leftIndex = indexAt(left), rightIndex = indexAt(right);
+              Value rightFirst = before(b, loc, x.dtype, largest, elementAt(rightIndex), elementAt(leftIndex));
+              Value hasLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, left, middle);
+              Value noRight = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, right, end);
+              Value yes = arith::ConstantIntOp::create(b, loc, 1, 1);
+              Value keepLeft = arith::OrIOp::create(b, loc, noRight, arith::XOrIOp::create(b, loc, rightFirst, yes));
+              Value takeLeft = arith::AndIOp::create(b, loc, hasLeft, keepLeft);
+              Value taken = arith::SelectOp::create(b, loc, takeLeft, leftIndex, rightIndex);
+              Value nextLeft =
+                  arith::SelectOp::create(b, loc, takeLeft, arith::AddIOp::create(b, loc, left, one), left);
+              Value nextRight =
+                  arith::SelectOp::create(b, loc, takeLeft, right, arith::AddIOp::create(b, loc, right, one));
+              Value written = tensor::InsertOp::create(b, loc, taken, state[0], ValueRange{at});
+              scf::YieldOp::create(b, loc, ValueRange{written, nextLeft, nextRight});
+            });
+        scf::YieldOp::create(b, loc, merge.getResult(0));
+      });
+  return sorted.getResult(0);
+}
+
+static LogicalResult importTopK(Node &node) {
+  Emitter &e = node.e;
+  FailureOr<int64_t> axis = node.normalizeAxis(node.intAttr("axis", -1), node.in(0).rank());
+  if (failed(axis))
+    return failure();
+  if (!node.in(1).contents || node.in(1).contents->size() != 1)
+    return node.fail("the number of elements must follow from the inputs' shapes");
+  AffineExpr k = node.in(1).contents->front();
+  bool largest = node.intAttr("largest", 1) != 0;
+  // The axis goes last, the others become rows.
+  SmallVector<int64_t> last, back;
+  for (int64_t d = 0; d < node.in(0).rank(); ++d)
+    if (d != *axis)
+      last.push_back(d);
+  last.push_back(*axis);
+  back = last;
+  for (auto [to, from] : llvm::enumerate(last))
+    back[from] = to;
+  Tensor moved = e.transpose(node.in(0), last);
+  AffineExpr n = moved.shape.back();
+  std::optional<int64_t> have = constantOf(n), want = constantOf(k);
+  if ((want && *want < 0) || (have && want && *want > *have))
+    return node.fail("takes " + Twine(want.value_or(0)) + " elements of " + Twine(have.value_or(0)));
+  if ((!have || !want) && !isNonNegative(e.sizes.canonical(n - k)))
+    return node.fail("may take more elements than there are");
+  AffineExpr rows = e.sizes.expr(e.sizes.product(ArrayRef(moved.shape).drop_back()));
+  Tensor flat = *e.reshape(moved, {rows, n});
+  Value data = e.value(flat), length = e.size(n), count = e.size(rows);
+  Value identity = e.generic({}, {}, {n}, e.b.getI64Type(), [&](OpBuilder &b, Location loc, ValueRange) -> Value {
+    return arith::IndexCastOp::create(b, loc, b.getI64Type(), linalg::IndexOp::create(b, loc, 0));
+  });
+  Shape resultShape = {rows, k};
+  Value order = e.empty(resultShape, e.b.getI64Type());
+  auto rowType = e.type({k}, e.b.getI64Type());
+  OpFoldResult zeroAttr = e.b.getIndexAttr(0), oneAttr = e.b.getIndexAttr(1), kSize = e.foldSize(k);
+  Value zero = arith::ConstantIndexOp::create(e.b, 0), one = arith::ConstantIndexOp::create(e.b, 1);
+  auto loop = scf::ForOp::create(
+      e.b, e.b.getLoc(), zero, count, one, order, [&](OpBuilder &b, Location loc, Value row, ValueRange carried) {
+        Value sorted = sortRow(b, loc, flat, largest, data, row, length, identity);
+        Value top = tensor::ExtractSliceOp::create(b, loc, rowType, sorted, zeroAttr, kSize, oneAttr);
+        Value written = tensor::InsertSliceOp::create(b, loc, top, carried[0], ArrayRef<OpFoldResult>{row, zeroAttr},
+                                                      ArrayRef<OpFoldResult>{oneAttr, kSize},
+                                                      ArrayRef<OpFoldResult>{oneAttr, oneAttr});
+        scf::YieldOp::create(b, loc, written);
+      });
+  Value picked = loop.getResult(0);
+  Value values =
+      e.generic(picked, e.b.getMultiDimIdentityMap(2), resultShape, e.elementType(flat.dtype),
+                [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                  Value at = e.clampedIndex(b, loc, v[0], length);
+                  return tensor::ExtractOp::create(b, loc, data, ValueRange{linalg::IndexOp::create(b, loc, 0), at});
+                });
+  Shape shape = moved.shape;
+  shape.back() = k;
+  for (auto [index, value, dtype] : {std::tuple(0, values, flat.dtype), std::tuple(1, picked, i64)}) {
+    Tensor t = e.make(value, dtype, resultShape);
+    FailureOr<Tensor> shaped = e.reshape(t, shape);
+    if (failed(shaped) || failed(node.out(index, e.transpose(*shaped, back))))
+      return failure();
+  }
+  return success();
+}
+
+static LogicalResult argExtremum(Node &node, bool largest) {
+  Emitter &e = node.e;
+  Tensor &x = node.in(0);
+  FailureOr<int64_t> axis = node.normalizeAxis(node.intAttr("axis", 0), x.rank());
+  if (failed(axis))
+    return failure();
+  bool last = node.intAttr("select_last_index", 0) != 0;
+  Shape kept = x.shape, withOne = x.shape;
+  kept.erase(kept.begin() + *axis);
+  withOne[*axis] = e.sizes.constant(1);
+  // The index alone is carried: it starts at 0 and moves to each better element.
+  Value input = e.value(x), init = e.zeros(kept, e.b.getI64Type());
+  SmallVector<AffineExpr> outer;
+  SmallVector<utils::IteratorType> iterators(x.rank(), utils::IteratorType::parallel);
+  iterators[*axis] = utils::IteratorType::reduction;
+  for (int64_t d = 0; d < x.rank(); ++d)
+    if (d != *axis)
+      outer.push_back(e.b.getAffineDimExpr(d));
+  SmallVector<AffineMap> maps = {e.b.getMultiDimIdentityMap(x.rank()), AffineMap::get(x.rank(), 0, outer, e.context)};
+  auto op = linalg::GenericOp::create(
+      e.b, init.getType(), input, init, maps, iterators, [&](OpBuilder &b, Location loc, ValueRange v) {
+        SmallVector<Value> at;
+        for (int64_t d = 0; d < x.rank(); ++d)
+          at.push_back(d == *axis ? Value(arith::IndexCastOp::create(b, loc, b.getIndexType(), v[1]))
+                                  : Value(linalg::IndexOp::create(b, loc, d)));
+        Value best = tensor::ExtractOp::create(b, loc, input, at);
+        Value better = before(b, loc, x.dtype, largest, v[0], best);
+        if (last)
+          better = arith::XOrIOp::create(b, loc, before(b, loc, x.dtype, largest, best, v[0]),
+                                         arith::ConstantIntOp::create(b, loc, 1, 1));
+        Value here = arith::IndexCastOp::create(b, loc, b.getI64Type(), linalg::IndexOp::create(b, loc, *axis));
+        linalg::YieldOp::create(b, loc, Value(arith::SelectOp::create(b, loc, better, here, v[1])));
+      });
+  Tensor t = e.make(op.getResult(0), i64, kept);
+  FailureOr<Tensor> shaped = e.reshape(t, node.intAttr("keepdims", 1) ? withOne : kept);
+  return failed(shaped) ? failure() : node.out(*shaped);
+}
+
+static LogicalResult importArgMax(Node &node) { return argExtremum(node, true); }
+static LogicalResult importArgMin(Node &node) { return argExtremum(node, false); }
+
+static const OpRow rows[] = {
+    {"TopK", 2, 2, importTopK},
+    {"ArgMax", 1, 1, importArgMax},
+    {"ArgMin", 1, 1, importArgMin},
+};
+ArrayRef<OpRow> setun::onnx::getSortOps() { return rows; }
