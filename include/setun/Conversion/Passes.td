@@ -42,4 +42,106 @@ def EntryToLLVM : Pass<"setun-entry-to-llvm", "::mlir::ModuleOp"> {
                            "::mlir::LLVM::LLVMDialect"];
 }
 
+class LoopLowering<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect"];
+}
+
+def ConvertDenseToLoops : LoopLowering<"setun-convert-dense-to-loops"> {
+  let summary = "lower dense products on buffers to loops with one written order of sums";
+  let description = [{
+    Takes every linalg op on buffers that is a contraction over one dimension with at most one free dimension on each
+    side (`linalg.matmul`, `batch_matmul`, `matvec`, `vecmat`, `dot` and their generics). Floats narrower than f32 are
+    widened, summed in f32 and rounded once at the end; a product is rounded before it is added.
+
+    - A right operand whose last dimension is the summed one ([N, K]): 16 lanes and the tree of docs/numerics.md from
+      +0, then the destination's old value plus that sum.
+    - Any other ([K, N]): columns in lanes, k in order from +0, then the destination's old value plus that sum.
+
+    Neither order depends on the number of rows, on tiles or on threads. The outer loop is a `scf.forall` over blocks
+    of the result with a `setun.grain`.
+
+    ```mlir
+    linalg.vecmat ins(%x, %w : memref<?xf32>, memref<?x?xf32>) outs(%y : memref<?xf32>)
+    // becomes
+    scf.forall (%block) in (%blocks) {
+      %sums = memref.alloca() : memref<512xf32>
+      ...
+    } {setun.grain = 1 : i64}
+    ```
+  }];
+}
+
+def ConvertReductionsToLoops : LoopLowering<"setun-convert-reductions-to-loops"> {
+  let summary = "lower reductions on buffers to loops with one written order of sums";
+  let description = [{
+    Takes every linalg op on buffers with one destination and a combiner that reads the destination once
+    (`linalg.reduce`, generics with a producer fused into them). Where some input has the innermost summed dimension as
+    its last, sums use 16 lanes of it and the tree of docs/numerics.md; elsewhere the outputs stand in lanes and the
+    summed elements come in order. Maxima and minima keep their NaN semantics. What else is left of reductions becomes
+    upstream's scalar loops, in order.
+
+    ```mlir
+    linalg.reduce {arith.addf} ins(%x : memref<4x64xf32>) outs(%y : memref<4xf32>) dimensions = [1]
+    // becomes
+    scf.for %i = %c0 to %c4 step %c1 {
+      %lanes = scf.for %k = %c0 to %c64 step %c16 iter_args(%sum = %zero) -> (vector<16xf32>) { ... }
+      ...
+    }
+    ```
+  }];
+}
+
+def ConvertElementwiseToLoops : LoopLowering<"setun-convert-elementwise-to-loops"> {
+  let summary = "lower elementwise work on buffers to vectorized loops";
+  let description = [{
+    Takes every linalg op on buffers whose iterators are all parallel (`linalg.generic`, `fill`, `broadcast`,
+    `transpose`, `map`, `copy`), collapses the dimensions that lie side by side in all operands, and writes the innermost
+    in lanes of 8 with a scalar rest; the body is the same ops in both. Bodies that read buffers of their own stay
+    scalar. The outermost loop is a `scf.forall` with a grain of about 16,384 element operations.
+
+    ```mlir
+    linalg.generic {... parallel ...} ins(%x : memref<?x64xf32>) outs(%y : memref<?x64xf32>) { arith.addf ... }
+    // becomes
+    scf.forall (%chunk) in (%chunks) {
+      scf.for %i = ... step %c8 { vector.load; arith.addf : vector<8xf32>; vector.store }
+    } {setun.grain = 16 : i64}
+    ```
+  }];
+}
+
+def ConvertQuantizeToLoops : LoopLowering<"setun-convert-quantize-to-loops"> {
+  let summary = "lower ternary.quantize and ternary.norm_quantize on buffers to loops";
+  let description = [{
+    The largest magnitude is taken on the bits of |x|, so that a NaN wins; every step of the spelling is rounded to the
+    element type; the clamp comes before the rounding, which for integer bounds is the same, and makes the rounding
+    one exact addition. `norm_quantize` writes the same bits as `nn.rms_norm` followed by `ternary.quantize`.
+
+    ```mlir
+    ternary.quantize ins(%x : memref<?x64xf32>) outs(%q, %c : memref<?x64xi8>, memref<?xf32>)
+    // becomes
+    scf.forall (%token) in (%tokens) { ... memref.store %max, %c[%token] ... vector.store %q8, %q[%token, %k] }
+    ```
+  }];
+}
+
+def ExpandMath : LoopLowering<"setun-expand-math"> {
+  let summary = "expand narrow floats and math functions into arith ops that are the same on every processor";
+  let description = [{
+    - Arithmetic on f16 and bf16, scalar or vector, is done in f32 and rounded after each op; the conversions become
+      integer ops, so that no level of an architecture calls a helper of its compiler's library.
+    - exp, exp2, expm1, log, log1p, log2, log10, sin, cos, tanh, erf, powf and rsqrt become polynomials in arith ops, without fma,
+      the same for scalars and vectors, within 2 units of the last place for f32.
+
+    ```mlir
+    %w = arith.extf %x : bf16 to f32
+    // becomes
+    %b = arith.bitcast %x : bf16 to i16
+    %i = arith.extui %b : i16 to i32
+    %s = arith.shli %i, %c16 : i32
+    %w = arith.bitcast %s : i32 to f32
+    ```
+  }];
+}
+
 #endif // SETUN_CONVERSION_PASSES_TD

@@ -1,0 +1,89 @@
+//===- DenseToLoops.cpp - Dense products to loops -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Cuts the result of a dense product into blocks that threads share: of rows of
+// the result and of its columns, the columns outermost, so that neighbouring
+// tasks read the same weights. What a block does stands in DotBlock.cpp and
+// ColumnBlock.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Contraction.h"
+#include "setun/Conversion/Passes.h"
+
+namespace setun {
+#define GEN_PASS_DEF_CONVERTDENSETOLOOPS
+#include "setun/Conversion/Passes.h.inc"
+} // namespace setun
+
+using namespace mlir;
+using namespace setun;
+
+/// Columns of a block: a few lines of a [N, K] weight, a long strip of a [K, N] one.
+constexpr int64_t kDotColumns = 16;
+constexpr int64_t kStripColumns = 512;
+constexpr int64_t kBlockRows = 64;
+
+/// The largest count that divides every block when `size` is cut into blocks of `block`.
+static int64_t blockMultiple(Value size, int64_t block) {
+  std::optional<int64_t> known = getConstantIntValue(size);
+  return known ? std::gcd(*known, block) : 1;
+}
+
+static int64_t knownOr(Value size, int64_t guess) { return getConstantIntValue(size).value_or(guess); }
+
+static void emitProduct(LoopEmitter &e, const Contraction &op) {
+  Value rows = op.m ? op.size(e, *op.m) : e.index(1), columns = op.n ? op.size(e, *op.n) : e.index(1);
+  int64_t blockColumns = op.isDot() ? kDotColumns : kStripColumns;
+  if (!op.isDot())
+    blockColumns = std::min(blockColumns, std::max<int64_t>(1, knownOr(columns, blockColumns)));
+  SmallVector<Value> counts;
+  for (unsigned loop : op.batch)
+    counts.push_back(op.size(e, loop));
+  counts.push_back(e.ceilDiv(columns, blockColumns));
+  counts.push_back(e.ceilDiv(rows, kBlockRows));
+  // A dynamic number of rows counts as one token: the least that a run does.
+  int64_t work = std::min(knownOr(rows, 1), kBlockRows) * std::min(knownOr(columns, blockColumns), blockColumns) *
+                 knownOr(op.size(e, op.k), 256);
+  e.parallel(e.product(counts), work, [&](Value task) {
+    SmallVector<Value> at = e.delinearize(task, counts);
+    ProductBlock block;
+    block.ivs.resize(op.numLoops);
+    for (auto [loop, index] : llvm::zip(op.batch, at))
+      block.ivs[loop] = index;
+    block.nFrom = e.mul(at[op.batch.size()], e.index(blockColumns));
+    block.mFrom = e.mul(at[op.batch.size() + 1], e.index(kBlockRows));
+    block.nMultiple = blockMultiple(columns, blockColumns);
+    block.mMultiple = blockMultiple(rows, kBlockRows);
+    Value nEnd = e.add(block.nFrom, e.index(blockColumns)), mEnd = e.add(block.mFrom, e.index(kBlockRows));
+    block.nTo = block.nMultiple == blockColumns ? nEnd : e.min(nEnd, columns);
+    block.mTo = block.mMultiple == kBlockRows ? mEnd : e.min(mEnd, rows);
+    if (op.isDot())
+      emitDotBlock(e, op, block);
+    else
+      emitColumnBlock(e, op, block, blockColumns);
+  });
+}
+
+namespace {
+struct ConvertDenseToLoops : setun::impl::ConvertDenseToLoopsBase<ConvertDenseToLoops> {
+  void runOnOperation() override {
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    for (linalg::LinalgOp op : ops) {
+      std::optional<Contraction> contraction = Contraction::match(op);
+      if (!contraction)
+        continue;
+      OpBuilder builder(op);
+      LoopEmitter emitter(builder, op.getLoc());
+      emitProduct(emitter, *contraction);
+      op->erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,88 @@
+//===- ExpandMath.cpp - Math that is the same on every processor -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MathEmitter.h"
+#include "setun/Conversion/Passes.h"
+
+namespace setun {
+#define GEN_PASS_DEF_EXPANDMATH
+#include "setun/Conversion/Passes.h.inc"
+} // namespace setun
+
+using namespace mlir;
+using namespace setun;
+
+static bool isNarrow(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  return element.isF16() || element.isBF16();
+}
+
+/// Ops that move a value or change how it is seen, but do not round.
+static bool movesOnly(Operation *op) {
+  return isa<arith::ConstantOp, arith::SelectOp, arith::BitcastOp, arith::ExtFOp, arith::TruncFOp>(op);
+}
+
+/// Does an op on f16 or bf16 in f32, and rounds what it gives.
+static void widenOp(Operation *op) {
+  OpBuilder b(op);
+  SmallVector<Value> operands(op->getOperands());
+  for (Value &operand : operands)
+    if (isNarrow(operand.getType())) {
+      MathEmitter e{b, op->getLoc(), operand.getType()};
+      operand = e.to<arith::ExtFOp>(e.f32(), operand);
+    }
+  SmallVector<Type> types = llvm::map_to_vector(op->getResultTypes(), [&](Type type) {
+    return isNarrow(type) ? MathEmitter{b, op->getLoc(), type}.f32() : type;
+  });
+  OperationState state(op->getLoc(), op->getName(), operands, types, op->getAttrs());
+  Operation *wide = b.create(state);
+  for (auto [old, result] : llvm::zip(op->getResults(), wide->getResults()))
+    old.replaceAllUsesWith(
+        isNarrow(old.getType()) ? arith::TruncFOp::create(b, op->getLoc(), old.getType(), result).getResult() : result);
+  op->erase();
+}
+
+/// A conversion from or to f16 or bf16 as integer ops; null for other conversions.
+static Value expandConversion(Operation *op) {
+  OpBuilder b(op);
+  Value x = op->getOperand(0);
+  MathEmitter e{b, op->getLoc(), x.getType()};
+  Type to = getElementTypeOrSelf(op->getResult(0).getType());
+  if (isa<arith::ExtFOp>(op) && isNarrow(x.getType())) {
+    Value wide = widenNarrow(e, x);
+    return to.isF32() ? wide : e.to<arith::ExtFOp>(e.of(to), wide);
+  }
+  if (isa<arith::TruncFOp>(op) && isNarrow(to) && getElementTypeOrSelf(x.getType()).isF32())
+    return narrowTo(e, x, to);
+  return nullptr;
+}
+
+namespace {
+struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
+  void runOnOperation() override {
+    auto collect = [&](function_ref<bool(Operation *)> wanted) {
+      SmallVector<Operation *> ops;
+      getOperation().walk([&](Operation *op) {
+        if (isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) && wanted(op))
+          ops.push_back(op);
+      });
+      return ops;
+    };
+    for (Operation *op : collect([](Operation *op) {
+           return !movesOnly(op) &&
+                  (llvm::any_of(op->getOperandTypes(), isNarrow) || llvm::any_of(op->getResultTypes(), isNarrow));
+         }))
+      widenOp(op);
+    for (Operation *op : collect([](Operation *op) { return isa<arith::ExtFOp, arith::TruncFOp>(op); }))
+      if (Value value = expandConversion(op)) {
+        op->getResult(0).replaceAllUsesWith(value);
+        op->erase();
+      }
+  }
+};
+} // namespace

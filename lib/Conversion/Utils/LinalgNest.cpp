@@ -1,0 +1,191 @@
+//===- LinalgNest.cpp - A linalg op as buffers, loops and a body -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LinalgNest.h"
+
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace setun;
+
+int64_t setun::guessSize(Value size) { return getConstantIntValue(size).value_or(64); }
+
+std::optional<LinalgNest> LinalgNest::match(LoopEmitter &e, linalg::LinalgOp op) {
+  if (!op.hasPureBufferSemantics())
+    return std::nullopt;
+  LinalgNest nest;
+  nest.body = op.getBlock();
+  nest.numInputs = op.getNumDpsInputs();
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
+      return std::nullopt;
+    NestOperand &entry = nest.operands.emplace_back(NestOperand{operand.get(), {}});
+    for (AffineExpr expr : map.getResults())
+      entry.loops.push_back(isa<AffineDimExpr>(expr) ? cast<AffineDimExpr>(expr).getPosition() : -1);
+  }
+  for (utils::IteratorType kind : op.getIteratorTypesArray())
+    nest.isReduction.push_back(kind == utils::IteratorType::reduction);
+  for (int64_t loop = 0, end = op.getNumLoops(); loop < end; ++loop) {
+    const NestOperand *user = llvm::find_if(nest.operands, [&](const NestOperand &o) { return o.uses(loop); });
+    if (user == nest.operands.end())
+      return std::nullopt;
+    nest.sizes.push_back(e.size(user->value, std::distance(user->loops.begin(), llvm::find(user->loops, loop))));
+  }
+  return nest;
+}
+
+/// Whether loops `loop` and `loop + 1` walk `operand` as one loop would.
+static bool canMerge(const NestOperand &operand, int64_t loop) {
+  auto first = llvm::find(operand.loops, loop), second = llvm::find(operand.loops, loop + 1);
+  if (first == operand.loops.end() && second == operand.loops.end())
+    return true;
+  if (first == operand.loops.end() || second == operand.loops.end() || second != std::next(first))
+    return false;
+  int64_t at = std::distance(operand.loops.begin(), first), rank = operand.loops.size();
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    if (dim == at + 1)
+      groups.back().push_back(dim);
+    else
+      groups.push_back({dim});
+  return memref::CollapseShapeOp::isGuaranteedCollapsible(cast<MemRefType>(operand.value.getType()), groups);
+}
+
+void LinalgNest::collapse(LoopEmitter &e) {
+  if (!body->getOps<linalg::IndexOp>().empty())
+    return;
+  int64_t numLoops = sizes.size();
+  // The loop that each old loop becomes part of.
+  SmallVector<int64_t> merged;
+  SmallVector<Value> newSizes;
+  SmallVector<bool> newReduction;
+  for (int64_t loop = 0; loop < numLoops; ++loop) {
+    bool joins = loop > 0 && isReduction[loop] == isReduction[loop - 1] &&
+                 llvm::all_of(operands, [&](const NestOperand &o) { return canMerge(o, loop - 1); });
+    if (joins) {
+      newSizes.back() = e.mul(newSizes.back(), sizes[loop]);
+    } else {
+      newSizes.push_back(sizes[loop]);
+      newReduction.push_back(isReduction[loop]);
+    }
+    merged.push_back(newSizes.size() - 1);
+  }
+  for (NestOperand &operand : operands) {
+    SmallVector<ReassociationIndices> groups;
+    SmallVector<int64_t> loops;
+    for (auto [dim, loop] : llvm::enumerate(operand.loops)) {
+      int64_t target = loop < 0 ? -1 : merged[loop];
+      if (target >= 0 && !loops.empty() && loops.back() == target)
+        groups.back().push_back(dim);
+      else
+        groups.push_back({static_cast<int64_t>(dim)}), loops.push_back(target);
+    }
+    if (groups.size() != operand.loops.size())
+      operand.value = memref::CollapseShapeOp::create(e.b, e.loc, operand.value, groups);
+    operand.loops = loops;
+  }
+  sizes = newSizes;
+  isReduction = newReduction;
+}
+
+Line LinalgNest::line(LoopEmitter &e, unsigned operand, ArrayRef<Value> ivs, std::optional<int64_t> free) const {
+  const NestOperand &entry = operands[operand];
+  Line line{entry.value, {}, std::nullopt};
+  for (auto [dim, loop] : llvm::enumerate(entry.loops)) {
+    bool isFree = free && loop == *free;
+    if (isFree)
+      line.dim = dim;
+    line.indices.push_back(loop < 0 || isFree ? e.index(0) : ivs[loop]);
+  }
+  return line;
+}
+
+bool LinalgNest::hasLanes() const {
+  return llvm::all_of(body->without_terminator(), [](Operation &op) {
+    if (isa<arith::ConstantOp, linalg::IndexOp>(op))
+      return op.getResultTypes().front().isIntOrIndexOrFloat();
+    // Division by a lane that does not exist would trap.
+    if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
+            arith::FloorDivSIOp>(op))
+      return false;
+    return OpTrait::hasElementwiseMappableTraits(&op) &&
+           llvm::all_of(op.getOperandTypes(), [](Type type) { return type.isIntOrIndexOrFloat(); });
+  });
+}
+
+int64_t LinalgNest::bodyWork() const {
+  int64_t work = 1;
+  for (Operation &op : body->without_terminator())
+    work += isa<math::MathDialect>(op.getDialect()) && !isa<math::AbsFOp, math::RoundEvenOp, math::SqrtOp>(op) ? 16 : 1;
+  return work;
+}
+
+SmallVector<Value> LinalgNest::emitBody(LoopEmitter &e, ArrayRef<Value> arguments, ArrayRef<Value> ivs,
+                                        std::optional<int64_t> free, int64_t width, Operation *combiner) const {
+  IRMapping mapping;
+  for (auto [argument, value] : llvm::zip(body->getArguments(), arguments))
+    mapping.map(argument, value);
+  auto lookup = [&](Value value) {
+    Value mapped = mapping.lookupOrDefault(value);
+    if (width > 1 && mapped && !isa<VectorType>(mapped.getType())) {
+      mapped = e.splat(mapped, width);
+      mapping.map(value, mapped);
+    }
+    return mapped;
+  };
+  for (Operation &op : body->without_terminator()) {
+    if (&op == combiner)
+      continue;
+    if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+      Value at = e.splat(ivs[index.getDim()], width);
+      if (width > 1 && free == static_cast<int64_t>(index.getDim()))
+        at = e.addAny(at, vector::StepOp::create(e.b, e.loc, cast<VectorType>(at.getType())));
+      mapping.map(index.getResult(), at);
+      continue;
+    }
+    if (width == 1 || isa<arith::ConstantOp>(op)) {
+      e.b.clone(op, mapping);
+      continue;
+    }
+    for (Value operand : op.getOperands())
+      lookup(operand);
+    Operation *clone = e.b.clone(op, mapping);
+    for (auto [old, result] : llvm::zip(op.getResults(), clone->getResults())) {
+      result.setType(e.lanesOf(old.getType(), width));
+      mapping.map(old, result);
+    }
+  }
+  if (!combiner)
+    return llvm::map_to_vector(body->getTerminator()->getOperands(), lookup);
+  bool first = combiner->getOperand(0) == body->getArgument(numInputs);
+  return {lookup(combiner->getOperand(first ? 1 : 0))};
+}
+
+void setun::emitParallelNest(LoopEmitter &e, ArrayRef<Value> sizes, int64_t work,
+                             function_ref<void(ArrayRef<Value>)> body) {
+  size_t shared = 0;
+  while (shared + 1 < sizes.size() && getConstantIntValue(sizes[shared]) == 1)
+    ++shared;
+  SmallVector<Value> ivs(sizes.size());
+  std::function<void(size_t)> emit = [&](size_t loop) {
+    if (loop == sizes.size())
+      return body(ivs);
+    auto step = [&](Value iv) {
+      ivs[loop] = iv;
+      emit(loop + 1);
+    };
+    if (loop != shared)
+      return e.loop(e.index(0), sizes[loop], 1, step);
+    int64_t inner = work;
+    for (Value size : sizes.drop_front(loop + 1))
+      inner *= guessSize(size);
+    e.parallel(sizes[loop], inner, step);
+  };
+  emit(0);
+}

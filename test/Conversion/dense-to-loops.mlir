@@ -1,0 +1,77 @@
+// RUN: setun-opt %s --setun-convert-dense-to-loops --canonicalize --cse | FileCheck %s
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (n, k)>
+#c = affine_map<(m, n, k) -> (m, n)>
+
+// One token: four weight rows at a time, 16 lanes, and no tail where the size has none.
+// CHECK-LABEL: @head
+// CHECK: scf.forall (%[[TASK:.*]]) in (128)
+// CHECK:   scf.for {{.*}} step %c4
+// CHECK:     scf.for {{.*}} step %c16 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-5: vector.load
+// CHECK:     vector.shuffle {{.*}} [8, 9, 10, 11, 12, 13, 14, 15]
+// CHECK-NOT: maskedload
+// CHECK-NOT: math.fma
+// CHECK: {setun.grain = 4 : i64}
+func.func @head(%x: memref<1x256xf32>, %w: memref<2048x256xf32>, %y: memref<1x2048xf32>) {
+  linalg.matmul indexing_maps = [#a, #b, #c] ins(%x, %w : memref<1x256xf32>, memref<2048x256xf32>) outs(%y : memref<1x2048xf32>)
+  return
+}
+
+// Many tokens: tiles of two by two. Weights of bf16 are widened before the product.
+// CHECK-LABEL: @prefill
+// CHECK: scf.forall
+// CHECK:   scf.for {{.*}} step %c2
+// CHECK:     arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
+// CHECK:     vector.maskedload
+func.func @prefill(%x: memref<?x?xf32>, %w: memref<?x?xbf16>, %y: memref<?x?xf32>) {
+  linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+    ins(%x, %w : memref<?x?xf32>, memref<?x?xbf16>) outs(%y : memref<?x?xf32>) {
+  ^bb0(%p: f32, %q: bf16, %o: f32):
+    %0 = arith.extf %q : bf16 to f32
+    %1 = arith.mulf %p, %0 : f32
+    %2 = arith.addf %o, %1 : f32
+    linalg.yield %2 : f32
+  }
+  return
+}
+
+// Columns: sums in a strip on the stack, rows of the weight in order.
+// CHECK-LABEL: @columns
+// CHECK: scf.forall
+// CHECK-NEXT: memref.alloca() {alignment = 64 : i64} : memref<512xf32>
+// CHECK: scf.for %{{.*}} = %c0 to %c256 step %c4
+// CHECK: {setun.grain = 1 : i64}
+func.func @columns(%x: memref<1x256xf32>, %w: memref<256x2048xf32>, %y: memref<1x2048xf32>) {
+  linalg.matmul ins(%x, %w : memref<1x256xf32>, memref<256x2048xf32>) outs(%y : memref<1x2048xf32>)
+  return
+}
+
+// Little work stays in its thread.
+// CHECK-LABEL: @small
+// CHECK-NOT: scf.forall
+// CHECK: return
+func.func @small(%x: memref<1x4xf32>, %w: memref<4x8xf32>, %y: memref<1x8xf32>) {
+  linalg.matmul ins(%x, %w : memref<1x4xf32>, memref<4x8xf32>) outs(%y : memref<1x8xf32>)
+  return
+}
+
+// Not a contraction over one dimension, not on buffers, not a sum of products: left alone.
+// CHECK-LABEL: @others
+// CHECK: linalg.matmul
+// CHECK: linalg.generic
+// CHECK: linalg.fill
+func.func @others(%x: tensor<4x4xf32>, %b: memref<4x4xf32>, %v: memref<4xf32>, %f: f32) -> tensor<4x4xf32> {
+  %0 = linalg.matmul ins(%x, %x : tensor<4x4xf32>, tensor<4x4xf32>) outs(%x : tensor<4x4xf32>) -> tensor<4x4xf32>
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i)>],
+                  iterator_types = ["parallel", "reduction"]}
+    ins(%b, %b : memref<4x4xf32>, memref<4x4xf32>) outs(%v : memref<4xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %1 = arith.subf %p, %q : f32
+    %2 = arith.addf %o, %1 : f32
+    linalg.yield %2 : f32
+  }
+  linalg.fill ins(%f : f32) outs(%v : memref<4xf32>)
+  return %0 : tensor<4x4xf32>
+}
