@@ -50,6 +50,7 @@ struct Signature {
 };
 
 struct Compiled {
+  std::string error; // of a slice that cannot be compiled, so that it is tried once
   HostJit::Entry entry;
   SmallVector<Signature> arguments, results;
 };
@@ -65,7 +66,7 @@ struct Evaluator::Impl {
     return registry;
   }
 
-  llvm::Expected<Compiled *> compile(StringRef text);
+  llvm::Expected<Compiled> compile(StringRef text);
 
   MLIRContext context;
   HostJit jit;
@@ -99,9 +100,7 @@ static llvm::Expected<SmallVector<Signature>> getSignatures(TypeRange types) {
   return signatures;
 }
 
-llvm::Expected<Compiled *> Evaluator::Impl::compile(StringRef text) {
-  if (auto found = cache.find(text); found != cache.end())
-    return &found->second;
+llvm::Expected<Compiled> Evaluator::Impl::compile(StringRef text) {
   std::string messages;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
@@ -130,14 +129,18 @@ llvm::Expected<Compiled *> Evaluator::Impl::compile(StringRef text) {
   auto entry = jit.compile(*module, name);
   if (!entry)
     return llvm::joinErrors(fail(), entry.takeError());
-  return &cache.try_emplace(text, Compiled{*entry, std::move(*arguments), std::move(*results)}).first->second;
+  return Compiled{"", *entry, std::move(*arguments), std::move(*results)};
 }
 
 llvm::Expected<Evaluator::Results> Evaluator::evaluate(StringRef text, ArrayRef<ArrayRef<char>> arguments) {
-  llvm::Expected<Compiled *> compiled = impl->compile(text);
-  if (!compiled)
-    return compiled.takeError();
-  Compiled &slice = **compiled;
+  auto [entry, isNew] = impl->cache.try_emplace(text);
+  Compiled &slice = entry->second;
+  if (isNew) {
+    llvm::Expected<Compiled> compiled = impl->compile(text);
+    slice = compiled ? std::move(*compiled) : Compiled{llvm::toString(compiled.takeError()), nullptr, {}, {}};
+  }
+  if (!slice.error.empty())
+    return llvm::createStringError(slice.error);
   if (arguments.size() != slice.arguments.size())
     return llvm::createStringError("the slice takes %zu arguments, not %zu", slice.arguments.size(), arguments.size());
 

@@ -60,6 +60,8 @@ llvm::Expected<HostJit::Entry> HostJit::compile(mlir::ModuleOp source, llvm::Str
     if (!made)
       return made.takeError();
     jit = std::move(*made);
+    jit->getExecutionSession().setErrorReporter(
+        [this](llvm::Error error) { messages += llvm::toString(std::move(error)) + "; "; });
   }
   auto machine = host->createTargetMachine();
   if (!machine)
@@ -82,6 +84,6 @@ llvm::Expected<HostJit::Entry> HostJit::compile(mlir::ModuleOp source, llvm::Str
     return error;
   auto address = jit->lookup(entry);
   if (!address)
-    return address.takeError();
+    return llvm::createStringError(std::exchange(messages, "") + llvm::toString(address.takeError()));
   return address->toPtr<Entry>();
 }

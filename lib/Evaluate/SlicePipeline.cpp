@@ -70,6 +70,17 @@ struct CopiesToLinalg : PassWrapper<CopiesToLinalg, OperationPass<ModuleOp>> {
   }
 };
 
+/// The emulation of small floats lets every `extf(truncf(x))` be folded to x. But a slice must round where its graph
+/// rounds.
+struct DropFastMath : PassWrapper<DropFastMath, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DropFastMath)
+  void runOnOperation() override {
+    getOperation().walk([](arith::ArithFastMathInterface op) {
+      op->setAttr(op.getFastMathAttrName(), arith::FastMathFlagsAttr::get(op.getContext(), arith::FastMathFlags::none));
+    });
+  }
+};
+
 } // namespace
 
 static void bufferize(OpPassManager &pm) {
@@ -90,10 +101,12 @@ static void emulateSmallFloats(OpPassManager &pm) {
   math::MathExtendToSupportedTypesOptions extend;
   extend.targetTypeStr = "f32";
   pm.addPass(math::createMathExtendToSupportedTypes(extend));
+  pm.addPass(std::make_unique<DropFastMath>());
   arith::ArithEmulateUnsupportedFloatsOptions emulate;
   emulate.sourceTypeStrs = {"bf16"};
   emulate.targetTypeStr = "f32";
   pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  pm.addPass(std::make_unique<DropFastMath>());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));

@@ -34,9 +34,9 @@ double setun::getTernaryTolerance(ElementKind kind) {
   case ElementKind::I8:
     return 0;
   case ElementKind::F16:
-    return 3e-3;
+    return 4e-3;
   case ElementKind::BF16:
-    return 1e-2;
+    return 3.2e-2;
   case ElementKind::F32:
   case ElementKind::F64:
     return 1e-6;

@@ -25,6 +25,7 @@ public:
   llvm::Expected<Entry> compile(mlir::ModuleOp module, llvm::StringRef name);
 
 private:
+  std::string messages; // what the session reports beside its errors
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
 
