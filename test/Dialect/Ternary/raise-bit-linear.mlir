@@ -150,24 +150,26 @@ func.func @per_tensor(%x: tensor<3x8xf32>, %t: tensor<4x8x!ternary.trit>, %beta:
 // x / (c / 127) to int8 for an integer product.
 // CHECK-LABEL: @integers
 // CHECK: %[[Q:.*]]:2 = ternary.quantize {{.*}} spelling = #ternary<spelling step>
-// CHECK: %[[ACC:.*]] = ternary.matmul ins(%[[Q]]#0, %arg1 : tensor<3x8xi8>, tensor<4x8x!ternary.trit>) outs(%{{.*}} : tensor<3x4xi32>)
+// CHECK: %[[R:.*]] = tensor.collapse_shape %[[Q]]#0 {{\[\[}}0, 1], [2]] : tensor<1x3x8xi8> into tensor<3x8xi8>
+// CHECK: %[[ACC:.*]] = ternary.matmul ins(%[[R]], %arg1 : tensor<3x8xi8>, tensor<4x8x!ternary.trit>) outs(%{{.*}} : tensor<3x4xi32>)
 // CHECK: return %[[ACC]]
-func.func @integers(%x: tensor<3x8xf32>, %t: tensor<4x8x!ternary.trit>) -> tensor<3x4xi32> {
+func.func @integers(%x: tensor<1x3x8xf32>, %t: tensor<4x8x!ternary.trit>) -> tensor<3x4xi32> {
   %zero = arith.constant dense<0> : tensor<3x4xi32>
-  %init = arith.constant dense<0.0> : tensor<3xf32>
-  %c127 = arith.constant dense<127.0> : tensor<3xf32>
-  %lo = arith.constant dense<-128.0> : tensor<3x8xf32>
-  %hi = arith.constant dense<127.0> : tensor<3x8xf32>
-  %e = tensor.empty() : tensor<3x8xf32>
-  %a = math.absf %x : tensor<3x8xf32>
-  %c = linalg.reduce { arith.maximumf } ins(%a : tensor<3x8xf32>) outs(%init : tensor<3xf32>) dimensions = [1]
-  %d = arith.divf %c, %c127 : tensor<3xf32>
-  %db = linalg.broadcast ins(%d : tensor<3xf32>) outs(%e : tensor<3x8xf32>) dimensions = [1]
-  %v = arith.divf %x, %db : tensor<3x8xf32>
-  %o = math.roundeven %v : tensor<3x8xf32>
-  %i0 = arith.maximumf %o, %lo : tensor<3x8xf32>
-  %i = arith.minimumf %i0, %hi : tensor<3x8xf32>
-  %i8 = arith.fptosi %i : tensor<3x8xf32> to tensor<3x8xi8>
+  %init = arith.constant dense<0.0> : tensor<1x3xf32>
+  %c127 = arith.constant dense<127.0> : tensor<1x3xf32>
+  %lo = arith.constant dense<-128.0> : tensor<1x3x8xf32>
+  %hi = arith.constant dense<127.0> : tensor<1x3x8xf32>
+  %e = tensor.empty() : tensor<1x3x8xf32>
+  %a = math.absf %x : tensor<1x3x8xf32>
+  %c = linalg.reduce { arith.maximumf } ins(%a : tensor<1x3x8xf32>) outs(%init : tensor<1x3xf32>) dimensions = [2]
+  %d = arith.divf %c, %c127 : tensor<1x3xf32>
+  %db = linalg.broadcast ins(%d : tensor<1x3xf32>) outs(%e : tensor<1x3x8xf32>) dimensions = [2]
+  %v = arith.divf %x, %db : tensor<1x3x8xf32>
+  %o = math.roundeven %v : tensor<1x3x8xf32>
+  %i0 = arith.maximumf %o, %lo : tensor<1x3x8xf32>
+  %i = arith.minimumf %i0, %hi : tensor<1x3x8xf32>
+  %i83 = arith.fptosi %i : tensor<1x3x8xf32> to tensor<1x3x8xi8>
+  %i8 = tensor.collapse_shape %i83 [[0, 1], [2]] : tensor<1x3x8xi8> into tensor<3x8xi8>
   %wi = ternary.dequantize %t : tensor<4x8x!ternary.trit> -> tensor<4x8xi8>
   %y = linalg.matmul indexing_maps = [#x, #w, #y] ins(%i8, %wi : tensor<3x8xi8>, tensor<4x8xi8>) outs(%zero : tensor<3x4xi32>) -> tensor<3x4xi32>
   return %y : tensor<3x4xi32>
@@ -224,4 +226,33 @@ func.func @bf16_groups(%x: tensor<3x8xbf16>, %t: tensor<4x8x!ternary.trit>, %ws:
 func.func @dense(%x: tensor<3x8xf32>, %w: tensor<8x4xf32>, %z: tensor<3x4xf32>) -> tensor<3x4xf32> {
   %y = linalg.matmul ins(%x, %w : tensor<3x8xf32>, tensor<8x4xf32>) outs(%z : tensor<3x4xf32>) -> tensor<3x4xf32>
   return %y : tensor<3x4xf32>
+}
+
+// -----
+
+#x = affine_map<(m, n, k) -> (m, k)>
+#w = affine_map<(m, n, k) -> (n, k)>
+#y = affine_map<(m, n, k) -> (m, n)>
+
+// A decode step: the size of 1 goes with the last dimension's group.
+// CHECK-LABEL: @one_token
+// CHECK: ternary.quantize
+// CHECK: ternary.matmul
+// CHECK: arith.divf
+func.func @one_token(%x: tensor<1x1x8xf32>, %t: tensor<4x8x!ternary.trit>) -> tensor<1x4xf32> {
+  %zero = arith.constant dense<0.0> : tensor<1x4xf32>
+  %init = arith.constant dense<0.0> : tensor<1x1xf32>
+  %c127 = arith.constant dense<127.0> : tensor<1x1xf32>
+  %e = tensor.empty() : tensor<1x1x8xf32>
+  %a = math.absf %x : tensor<1x1x8xf32>
+  %c = linalg.reduce { arith.maximumf } ins(%a : tensor<1x1x8xf32>) outs(%init : tensor<1x1xf32>) dimensions = [2]
+  %S = arith.divf %c127, %c : tensor<1x1xf32>
+  %Sb = linalg.broadcast ins(%S : tensor<1x1xf32>) outs(%e : tensor<1x1x8xf32>) dimensions = [2]
+  %v = arith.mulf %x, %Sb : tensor<1x1x8xf32>
+  %o = math.roundeven %v : tensor<1x1x8xf32>
+  %q = arith.divf %o, %Sb : tensor<1x1x8xf32>
+  %q2 = tensor.collapse_shape %q [[0], [1, 2]] : tensor<1x1x8xf32> into tensor<1x8xf32>
+  %w = ternary.dequantize %t : tensor<4x8x!ternary.trit> -> tensor<4x8xf32>
+  %y = linalg.matmul indexing_maps = [#x, #w, #y] ins(%q2, %w : tensor<1x8xf32>, tensor<4x8xf32>) outs(%zero : tensor<1x4xf32>) -> tensor<1x4xf32>
+  return %y : tensor<1x4xf32>
 }

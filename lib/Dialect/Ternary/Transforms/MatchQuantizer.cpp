@@ -215,7 +215,12 @@ struct Walk {
       return false;
     // The cast truncates, so that nothing but reshapes may stand between it and the rounding.
     size_t scales = activation.scales.size(), reshapes = activation.reshapes.size(), sums = straightThrough.size();
-    auto cast = value.getDefiningOp<arith::FPToSIOp>();
+    Value inner = value;
+    while (inner.getDefiningOp<tensor::CollapseShapeOp>() || inner.getDefiningOp<tensor::ExpandShapeOp>()) {
+      activation.reshapes.push_back(inner.getDefiningOp());
+      inner = inner.getDefiningOp()->getOperand(0);
+    }
+    auto cast = inner.getDefiningOp<arith::FPToSIOp>();
     if (cast && visit(cast.getIn()) && activation.quantizer && activation.scales.size() == scales &&
         straightThrough.size() == sums)
       return true;

@@ -56,11 +56,19 @@ struct Raiser {
 };
 } // namespace
 
+static SmallVector<ReassociationIndices> getGroups(Operation *reshape) {
+  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(reshape))
+    return collapse.getReassociationIndices();
+  return cast<tensor::ExpandShapeOp>(reshape).getReassociationIndices();
+}
+
 /// Whether the last dimension goes through a reshape by itself, so that a scale of each row goes through it too.
 static bool keepsLastDim(Operation *op) {
-  auto groups = isa<tensor::CollapseShapeOp>(op) ? cast<tensor::CollapseShapeOp>(op).getReassociationIndices()
-                                                 : cast<tensor::ExpandShapeOp>(op).getReassociationIndices();
-  return !groups.empty() && groups.back().size() == 1;
+  Value wide = isa<tensor::CollapseShapeOp>(op) ? op->getOperand(0) : op->getResult(0);
+  auto type = cast<RankedTensorType>(wide.getType());
+  SmallVector<ReassociationIndices> groups = getGroups(op);
+  return !groups.empty() && llvm::all_of(ArrayRef(groups.back()).drop_back(),
+                                         [&](int64_t dim) { return type.getDimSize(dim) == 1; });
 }
 
 /// Why the product can't be ternary; empty if it can.
@@ -112,21 +120,22 @@ QuantizeOp Raiser::getQuantize(const Quantizer &quantizer) {
 /// The graph's reshape applied to the integers, or (`dropsLast`) to something with one element a row.
 Value Raiser::reshapeLike(Value value, Operation *reshape, bool dropsLast) {
   Type element = getElementTypeOrSelf(value.getType());
-  auto trim = [&](auto groups) {
-    SmallVector<ReassociationIndices> kept(groups.begin(), groups.end());
-    if (dropsLast)
-      kept.pop_back();
-    return kept;
-  };
+  SmallVector<ReassociationIndices> groups = getGroups(reshape);
+  if (dropsLast) {
+    ReassociationIndices ones = groups.pop_back_val();
+    ones.pop_back();
+    if (!groups.empty())
+      llvm::append_range(groups.back(), ones);
+  }
   auto shape = cast<RankedTensorType>(reshape->getResult(0).getType()).getShape().drop_back(dropsLast);
   auto type = RankedTensorType::get(shape, element);
   Location loc = reshape->getLoc();
-  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(reshape))
-    return tensor::CollapseShapeOp::create(rewriter, loc, type, value, trim(collapse.getReassociationIndices()));
+  if (isa<tensor::CollapseShapeOp>(reshape))
+    return tensor::CollapseShapeOp::create(rewriter, loc, type, value, groups);
   auto expand = cast<tensor::ExpandShapeOp>(reshape);
   SmallVector<OpFoldResult> sizes = expand.getMixedOutputShape();
   sizes.pop_back_n(dropsLast);
-  return tensor::ExpandShapeOp::create(rewriter, loc, type, value, trim(expand.getReassociationIndices()), sizes);
+  return tensor::ExpandShapeOp::create(rewriter, loc, type, value, groups, sizes);
 }
 
 static Value toF32(OpBuilder &builder, Location loc, Value value) {

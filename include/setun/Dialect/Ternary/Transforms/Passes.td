@@ -49,4 +49,74 @@ def RaiseBitLinear : Pass<"ternary-raise-bit-linear", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect", "::setun::ternary::TernaryDialect"];
 }
 
+def ShareActivations : Pass<"ternary-share-activations", "::mlir::ModuleOp"> {
+  let summary = "Stack the weights of products that read one activation";
+  let description = [{
+    Several `ternary.matmul` of one activation become one with their weights' rows
+    one after the other, and slices of its result. The joined weight's global is
+    named after its parts, which `setun.parts` lists with their rows and their own
+    attributes. Equal `ternary.quantize` of one value become one. Only weights in
+    the canonical layout without group scales are joined.
+
+    ```mlir
+    %q = ternary.matmul ins(%x, %wq : tensor<?x8xi8>, tensor<8x8x!ternary.trit>) outs(...)
+    %k = ternary.matmul ins(%x, %wk : tensor<?x8xi8>, tensor<4x8x!ternary.trit>) outs(...)
+    ```
+    becomes
+    ```mlir
+    %w = ml_program.global_load_const @"q|k" : tensor<12x8x!ternary.trit>
+    %a = ternary.matmul ins(%x, %w : tensor<?x8xi8>, tensor<12x8x!ternary.trit>) outs(...)
+    %q = tensor.extract_slice %a[0, 0] [%m, 8] [1, 1] : tensor<?x12xi32> to tensor<?x8xi32>
+    %k = tensor.extract_slice %a[0, 8] [%m, 4] [1, 1] : tensor<?x12xi32> to tensor<?x4xi32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::ml_program::MLProgramDialect",
+                           "::mlir::tensor::TensorDialect", "::setun::ternary::TernaryDialect"];
+}
+
+def FuseNormQuant : Pass<"ternary-fuse-norm-quant", "::mlir::func::FuncOp"> {
+  let summary = "Join a norm with the quantizer that alone reads it";
+  let description = [{
+    ```mlir
+    %n = nn.rms_norm ins(%x, %g : tensor<4x8xf32>, tensor<8xf32>) outs(%e : tensor<4x8xf32>) {epsilon = 1.0e-05 : f32} -> tensor<4x8xf32>
+    %q, %c = ternary.quantize ins(%n : tensor<4x8xf32>) outs(%q0, %c0 : tensor<4x8xi8>, tensor<4xf32>) -> tensor<4x8xi8>, tensor<4xf32>
+    ```
+    becomes
+    ```mlir
+    %q, %c = ternary.norm_quantize ins(%x, %g : tensor<4x8xf32>, tensor<8xf32>) outs(%q0, %c0 : tensor<4x8xi8>, tensor<4xf32>)
+               {norm_eps = 1.0e-05 : f32} -> tensor<4x8xi8>, tensor<4xf32>
+    ```
+  }];
+  let dependentDialects = ["::setun::ternary::TernaryDialect"];
+}
+
+def FuseEpilogue : Pass<"ternary-fuse-epilogue", "::mlir::func::FuncOp"> {
+  let summary = "Gather elementwise work into few linalg.generic ops";
+  let description = [{
+    Elementwise arith and math on tensors becomes `linalg.generic`, broadcasts too,
+    and producers go into their consumers; constants become scalars of the body, and
+    reshapes move out of the way. A producer is fused only if no element is computed
+    twice: it has one consumer, which reads each element once. Casts and broadcasts
+    are free and always go in. Nothing goes into a reduction.
+
+    ```mlir
+    %f = arith.sitofp %acc : tensor<4x8xi32> to tensor<4x8xf32>
+    %sb = linalg.broadcast ins(%s : tensor<4xf32>) outs(%e : tensor<4x8xf32>) dimensions = [1]
+    %y = arith.divf %f, %sb : tensor<4x8xf32>
+    %z = arith.addf %y, %residual : tensor<4x8xf32>
+    ```
+    becomes
+    ```mlir
+    %z = linalg.generic {...} ins(%acc, %s, %residual : tensor<4x8xi32>, tensor<4xf32>, tensor<4x8xf32>) outs(%e : tensor<4x8xf32>) {
+    ^bb0(%a: i32, %b: f32, %c: f32, %out: f32):
+      %0 = arith.sitofp %a : i32 to f32
+      %1 = arith.divf %0, %b : f32
+      %2 = arith.addf %1, %c : f32
+      linalg.yield %2 : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // SETUN_DIALECT_TERNARY_TRANSFORMS_PASSES_TD
