@@ -67,8 +67,8 @@ static bool keepsLastDim(Operation *op) {
   Value wide = isa<tensor::CollapseShapeOp>(op) ? op->getOperand(0) : op->getResult(0);
   auto type = cast<RankedTensorType>(wide.getType());
   SmallVector<ReassociationIndices> groups = getGroups(op);
-  return !groups.empty() && llvm::all_of(ArrayRef(groups.back()).drop_back(),
-                                         [&](int64_t dim) { return type.getDimSize(dim) == 1; });
+  return !groups.empty() &&
+         llvm::all_of(ArrayRef(groups.back()).drop_back(), [&](int64_t dim) { return type.getDimSize(dim) == 1; });
 }
 
 /// Why the product can't be ternary; empty if it can.

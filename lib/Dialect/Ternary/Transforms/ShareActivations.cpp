@@ -139,8 +139,10 @@ struct ShareActivations : setun::impl::ShareActivationsBase<ShareActivations> {
     for (MatmulOp op : group) {
       auto type = cast<RankedTensorType>(op.getResult(0).getType());
       SmallVector<OpFoldResult> offsets = {builder.getIndexAttr(0), builder.getIndexAttr(offset)};
-      SmallVector<OpFoldResult> ones(2, builder.getIndexAttr(1)), part = {sizes[0], builder.getIndexAttr(type.getDimSize(1))};
-      Value slice = tensor::ExtractSliceOp::create(builder, op.getLoc(), type, product.getResult(0), offsets, part, ones);
+      SmallVector<OpFoldResult> ones(2, builder.getIndexAttr(1)),
+          part = {sizes[0], builder.getIndexAttr(type.getDimSize(1))};
+      Value slice =
+          tensor::ExtractSliceOp::create(builder, op.getLoc(), type, product.getResult(0), offsets, part, ones);
       op.getResult(0).replaceAllUsesWith(slice);
       offset += type.getDimSize(1);
     }
