@@ -57,10 +57,10 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
-std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const LevelCode &level, llvm::StringRef triple,
+std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const TargetInfo &level,
                                                llvm::LLVMContext &context) {
   std::unique_ptr<llvm::TargetMachine> machine =
-      makeTargetMachine(triple, level.cpu, level.featureString, source.getLoc());
+      makeTargetMachine(level.triple, level.cpu, level.features, source.getLoc());
   if (!machine)
     return nullptr;
   std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context, level.name);
@@ -74,8 +74,8 @@ std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const Leve
     if (function.isDeclaration())
       continue;
     function.addFnAttr("target-cpu", level.cpu);
-    if (!level.featureString.empty())
-      function.addFnAttr("target-features", level.featureString);
+    if (!level.features.empty())
+      function.addFnAttr("target-features", level.features);
     llvm::StringRef name = function.getName();
     if (name == "setun_run" || name == "setun_plan") {
       function.setName(name + "_" + level.name);

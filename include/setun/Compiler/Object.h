@@ -9,6 +9,8 @@
 #ifndef SETUN_COMPILER_OBJECT_H
 #define SETUN_COMPILER_OBJECT_H
 
+#include "setun/Target/Target.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/CodeGen.h"
@@ -16,15 +18,9 @@
 
 namespace setun {
 
-/// One level of an architecture: its name, the processor LLVM compiles for, and the features the runtime asks cpuid for.
-struct LevelCode {
-  std::string name, cpu, featureString;
-  uint64_t features = 0;
-};
-
 /// Translates a module in the LLVM dialect, optimizes it for the level, and renames its entry points to
 /// `setun_run_NAME` and `setun_plan_NAME`; everything else becomes internal. Null after a diagnostic.
-std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, const LevelCode &level, llvm::StringRef triple,
+std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, const TargetInfo &level,
                                         llvm::LLVMContext &context);
 
 /// Writes `module` as object code or assembly.

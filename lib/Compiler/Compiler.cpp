@@ -1,0 +1,204 @@
+//===- Compiler.cpp - A model file to a native file -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Import, the stages of docs/contracts.md, one code module for each level of the target, weights, link.
+
+#include "setun/Compiler/Compiler.h"
+
+#include "setun/Compiler/Descriptor.h"
+#include "setun/Compiler/Link.h"
+#include "setun/Compiler/Object.h"
+#include "setun/Compiler/OutputFile.h"
+#include "setun/Compiler/Stages.h"
+#include "setun/Compiler/WeightsFile.h"
+#include "setun/Import/ONNX.h"
+#include "setun/Pipelines/Registration.h"
+#include "setun/Target/Target.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/Linker/Linker.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace setun;
+
+std::unique_ptr<MLIRContext> setun::makeCompilerContext() {
+  [[maybe_unused]] static const bool registered = (registerPasses(), true);
+  DialectRegistry registry;
+  registerDialects(registry);
+  auto context = std::make_unique<MLIRContext>(registry);
+  context->printOpOnDiagnostic(false);
+  return context;
+}
+
+OwningOpRef<ModuleOp> setun::loadModel(const CompileOptions &options, MLIRContext &context) {
+  Location loc = NameLoc::get(StringAttr::get(&context, options.model));
+  if (!llvm::sys::fs::exists(options.model))
+    return emitError(loc) << "no such file", nullptr;
+  StringRef extension = llvm::sys::path::extension(options.model);
+  if (extension == ".mlir" || extension == ".mlirbc")
+    return parseSourceFile<ModuleOp>(options.model, &context);
+  if (extension != ".onnx")
+    return emitError(loc) << "unknown kind of model: expected .onnx or .mlir", nullptr;
+  OnnxImportOptions import;
+  for (const std::string &state : options.states)
+    if (!parseOnnxState(state, import))
+      return emitError(loc) << "state '" << state << "' is not of the form IN:OUT", nullptr;
+  return importOnnx(options.model, import, &context);
+}
+
+LogicalResult setun::lowerToTernary(ModuleOp module, const CompileOptions &options) {
+  return runPipeline(module, options.verifyRaise ? "setun-input-to-ternary{verify-raise=true}" : "setun-input-to-ternary");
+}
+
+static func::FuncOp findEntry(ModuleOp module) {
+  auto entry = module.lookupSymbol<func::FuncOp>("main");
+  if (!entry)
+    emitError(module.getLoc()) << "the module has no function @main";
+  return entry;
+}
+
+/// Lowers a copy of `module` for each level and links the results into one LLVM module. `parameters` becomes the copy
+/// that knows where each parameter lies in the weights.
+static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, ArrayRef<const Target *> levels,
+                                                  const CompileOptions &options, llvm::LLVMContext &context,
+                                                  OwningOpRef<ModuleOp> &parameters, bool &finished) {
+  std::unique_ptr<llvm::Module> whole;
+  for (const Target *level : levels) {
+    OwningOpRef<ModuleOp> copy = module.clone();
+    const TargetInfo &info = level->getInfo();
+    std::string flags = ("{target=" + info.name + " products=" + options.products + "}");
+    if (failed(runPipeline(*copy, "setun-ternary-to-target" + flags)))
+      return nullptr;
+    if (failed(endStage(*copy, "target", options, finished)) || finished)
+      return nullptr;
+    if (!parameters)
+      parameters = copy->clone();
+    if (failed(runPipeline(*copy, "setun-target-to-llvm")))
+      return nullptr;
+    if (failed(endStage(*copy, "llvm", options, finished)) || finished)
+      return nullptr;
+    if (options.progress)
+      options.progress("code for " + info.name);
+    std::unique_ptr<llvm::Module> part = makeLevel(*copy, info, context);
+    if (!part)
+      return nullptr;
+    if (!whole)
+      whole = std::move(part);
+    else if (llvm::Linker::linkModules(*whole, std::move(part)))
+      return emitError(module.getLoc()) << "cannot link the levels of the target", nullptr;
+  }
+  return whole;
+}
+
+/// Appends the weights on a page of their own, and the trailer by which the runtime finds them.
+static LogicalResult appendWeights(StringRef path, const WeightsFile &weights, Location loc) {
+  std::error_code error;
+  llvm::raw_fd_ostream os(path, error, llvm::sys::fs::CD_OpenExisting, llvm::sys::fs::FA_Write, llvm::sys::fs::OF_Append);
+  if (error)
+    return emitError(loc) << "cannot append to " << path << ": " << error.message();
+  uint64_t size = 0;
+  llvm::sys::fs::file_size(path, size);
+  uint64_t begin = llvm::alignTo(size, 4096);
+  os.write_zeros(begin - size);
+  if (failed(weights.write(os)))
+    return failure();
+  os << "SETUNWTS";
+  llvm::support::endian::write<uint64_t>(os, begin, llvm::endianness::little);
+  llvm::support::endian::write<uint64_t>(os, weights.getSize(), llvm::endianness::little);
+  os.flush();
+  if (os.has_error()) {
+    std::string message = os.error().message();
+    os.clear_error();
+    return emitError(loc) << "cannot append to " << path << ": " << message;
+  }
+  return success();
+}
+
+static LogicalResult writeCode(llvm::Module &code, StringRef triple, const CompileOptions &options, OutputFile &output,
+                               Location loc) {
+  if (options.emit == Emit::LLVMIR) {
+    code.print(output.os(), nullptr);
+    return success();
+  }
+  if (options.emit == Emit::Object || options.emit == Emit::Assembly)
+    return emitMachineCode(code, triple, options.emit == Emit::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile,
+                           output.os(), loc);
+  FailureOr<OutputFile> object = OutputFile::open(options.output + ".o", loc);
+  if (failed(object) || failed(emitMachineCode(code, triple, llvm::CodeGenFileType::ObjectFile, object->os(), loc)))
+    return failure();
+  object->os().flush();
+  return linkModel(object->temporaryPath(), output.temporaryPath(), options, loc);
+}
+
+LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &context) {
+  Location loc = NameLoc::get(StringAttr::get(&context, options.model));
+  bool linked = options.emit == Emit::Executable || options.emit == Emit::SharedLibrary;
+  if (options.weights == WeightsPlace::Appended && !linked)
+    return emitError(loc) << "weights can be appended to an executable or a shared library only";
+  std::vector<const Target *> levels = getTargetLevels(options.target);
+  if (levels.empty())
+    return emitError(loc) << "unknown target '" << options.target << "'; known: " << getTargetNames();
+  const std::string &triple = levels.front()->getInfo().triple;
+
+  bool finished = false;
+  OwningOpRef<ModuleOp> module = loadModel(options, context);
+  if (!module || failed(endStage(*module, "input", options, finished)) || finished)
+    return success(finished);
+  if (failed(lowerToTernary(*module, options)) || failed(endStage(*module, "ternary", options, finished)) || finished)
+    return success(finished);
+  func::FuncOp entry = findEntry(*module);
+  FailureOr<ModelDescriptor> model = entry ? describeModel(entry) : FailureOr<ModelDescriptor>();
+  if (failed(model))
+    return failure();
+  if (!options.report.empty() && failed(writeReport(*module, options)))
+    return failure();
+  if (failed(runPipeline(*module, "setun-select-encoding{target=" + levels.front()->getInfo().name + "},setun-materialize-encoding")))
+    return failure();
+
+  llvm::LLVMContext llvmContext;
+  OwningOpRef<ModuleOp> parameters;
+  std::unique_ptr<llvm::Module> code = generateCode(*module, levels, options, llvmContext, parameters, finished);
+  if (!code)
+    return success(finished);
+  FailureOr<WeightsFile> weights = WeightsFile::plan(*parameters);
+  if (failed(weights))
+    return failure();
+  std::string weightsPath = options.output + ".safetensors";
+  model->name = llvm::sys::path::stem(options.model).str();
+  model->defaultCapacity = options.context;
+  if (!weights->empty()) {
+    model->weightsSize = weights->getSize();
+    model->dataOffset = weights->getDataOffset();
+    model->headerHash = weights->getHeaderHash();
+    if (options.weights == WeightsPlace::Beside)
+      model->weightsFile = llvm::sys::path::filename(weightsPath).str();
+  }
+  SmallVector<std::pair<std::string, uint64_t>> levelNames;
+  for (const Target *level : levels)
+    levelNames.emplace_back(level->getInfo().name, level->getInfo().runtimeFeatures);
+  emitDescriptor(*model, levelNames, *code);
+
+  FailureOr<OutputFile> output = OutputFile::open(options.output, loc, linked);
+  if (failed(output) || failed(writeCode(*code, triple, options, *output, loc)))
+    return failure();
+  if (options.progress)
+    options.progress("weights");
+  if (weights->empty())
+    return output->commit();
+  if (options.weights == WeightsPlace::Appended)
+    return success(succeeded(appendWeights(output->temporaryPath(), *weights, loc)) && succeeded(output->commit()));
+  FailureOr<OutputFile> weightsOutput = OutputFile::open(weightsPath, loc);
+  if (failed(weightsOutput) || failed(weights->write(weightsOutput->os())) || failed(weightsOutput->commit()))
+    return failure();
+  return output->commit();
+}

@@ -1,0 +1,86 @@
+//===- Command.cpp - What the subcommands share -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Command.h"
+
+#include "llvm/Support/Process.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+
+using namespace llvm;
+
+ModelFlags::ModelFlags(cl::SubCommand &subcommand)
+    : states("state", cl::desc("Input IN and output OUT are one cache, carried by the session"), cl::value_desc("IN:OUT"),
+             cl::sub(subcommand)),
+      context("context", cl::desc("Entries that growing caches hold, unless the session says otherwise"), cl::init(2048),
+              cl::value_desc("N"), cl::sub(subcommand)),
+      target("target", cl::desc("Architecture or level to compile for: x86-64 (all levels), generic, x86-64-avx2"),
+             cl::init("x86-64"), cl::value_desc("NAME"), cl::sub(subcommand)),
+      products("products",
+               cl::desc("Ternary products: 'best' for the machine, or 'addsub' for additions and subtractions alone"),
+               cl::init("best"), cl::value_desc("best|addsub"), cl::sub(subcommand)) {}
+
+void ModelFlags::apply(setun::CompileOptions &options) const {
+  options.states.assign(states.begin(), states.end());
+  options.context = context;
+  options.target = target;
+  options.products = products;
+}
+
+/// A module path or node name, else file:line, else nothing.
+static std::string describe(mlir::Location loc) {
+  if (auto name = dyn_cast<mlir::NameLoc>(loc))
+    return name.getName().str();
+  if (auto file = dyn_cast<mlir::FileLineColLoc>(loc))
+    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn())).str();
+  if (auto fused = dyn_cast<mlir::FusedLoc>(loc))
+    for (mlir::Location part : fused.getLocations())
+      if (std::string text = describe(part); !text.empty())
+        return text;
+  return "";
+}
+
+DiagnosticPrinter::DiagnosticPrinter(mlir::MLIRContext &context, bool remarks)
+    : remarks(remarks), handler(&context, [this](mlir::Diagnostic &diagnostic) {
+        const char *kind = "error";
+        switch (diagnostic.getSeverity()) {
+        case mlir::DiagnosticSeverity::Error:
+          if (failed)
+            return mlir::success(); // what follows from the first
+          failed = true;
+          break;
+        case mlir::DiagnosticSeverity::Warning:
+          kind = "warning";
+          break;
+        default:
+          if (!this->remarks)
+            return mlir::success();
+          kind = "remark";
+        }
+        std::string where = describe(diagnostic.getLocation());
+        errs() << "setun: " << kind << ": " << where << (where.empty() ? "" : ": ") << diagnostic.str() << "\n";
+        for (mlir::Diagnostic &note : diagnostic.getNotes())
+          errs() << "setun: note: " << note.str() << "\n";
+        return mlir::success();
+      }) {}
+
+std::function<void(const std::string &)> terminalProgress() {
+  if (!sys::Process::StandardErrIsDisplayed())
+    return {};
+  auto begin = std::chrono::steady_clock::now();
+  return [begin](const std::string &step) {
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
+    if (seconds >= 2)
+      errs() << "setun: " << seconds << " s: " << step << "\n";
+  };
+}
+
+int usageError(const Twine &message) {
+  errs() << "setun: error: " << message << "\n";
+  return 2;
+}

@@ -1,0 +1,90 @@
+//===- Launch.cpp - Running what was compiled -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Launch.h"
+
+#include "setun-rt/abi.h"
+#include "setun-rt/main.h"
+#include "setun/Compiler/Compiler.h"
+
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include <dlfcn.h>
+
+using namespace llvm;
+
+/// An executable has an interpreter; a shared library of ours has none.
+static bool isExecutable(const object::ELFObjectFileBase &file) {
+  auto *elf = dyn_cast<object::ELF64LEObjectFile>(&file);
+  if (!elf)
+    return false;
+  Expected<object::ELF64LE::PhdrRange> headers = elf->getELFFile().program_headers();
+  if (!headers)
+    return consumeError(headers.takeError()), false;
+  return any_of(*headers, [](const auto &header) { return header.p_type == ELF::PT_INTERP; });
+}
+
+static int runExecutable(StringRef path, ArrayRef<std::string> arguments) {
+  SmallVector<StringRef> args = {path};
+  args.append(arguments.begin(), arguments.end());
+  std::string message;
+  int status = sys::ExecuteAndWait(path, args, std::nullopt, {}, 0, 0, &message);
+  return status < 0 ? usageError("cannot run " + path + ": " + message) : status;
+}
+
+static int runLibrary(StringRef path, ArrayRef<std::string> arguments) {
+  SmallString<256> absolute(path);
+  sys::fs::make_absolute(absolute); // dlopen looks for bare names elsewhere
+  void *library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return usageError(dlerror());
+  auto *model = static_cast<const setun_model_desc *>(dlsym(library, SETUN_MODEL_SYMBOL));
+  if (!model)
+    return usageError(path + ": not a model compiled by setun");
+  std::string program = path.str();
+  SmallVector<char *> argv = {program.data()};
+  for (const std::string &argument : arguments)
+    argv.push_back(const_cast<char *>(argument.c_str()));
+  int count = argv.size();
+  argv.push_back(nullptr);
+  return setun_main(model, count, argv.data());
+}
+
+static int runModel(StringRef path, ArrayRef<std::string> arguments, const ModelFlags &flags) {
+  SmallString<128> folder;
+  if (std::error_code error = sys::fs::createUniqueDirectory("setun-run", folder))
+    return usageError("cannot make a temporary folder: " + error.message());
+  setun::CompileOptions options;
+  options.model = path.str();
+  options.output = (folder + "/model.so").str();
+  options.emit = setun::Emit::SharedLibrary;
+  options.progress = terminalProgress();
+  flags.apply(options);
+  std::unique_ptr<mlir::MLIRContext> context = setun::makeCompilerContext();
+  DiagnosticPrinter printer(*context, /*remarks=*/false);
+  int status = failed(setun::compileModel(options, *context)) ? 1 : runLibrary(options.output, arguments);
+  sys::fs::remove_directories(folder);
+  return status;
+}
+
+int launch(StringRef file, ArrayRef<std::string> arguments, const ModelFlags &flags) {
+  file_magic magic;
+  if (std::error_code error = identify_magic(file, magic))
+    return usageError(file + ": " + error.message());
+  if (magic != file_magic::elf_shared_object && magic != file_magic::elf_executable)
+    return runModel(file, arguments, flags);
+  Expected<object::OwningBinary<object::ObjectFile>> binary = object::ObjectFile::createObjectFile(file);
+  if (!binary)
+    return usageError(file + ": " + toString(binary.takeError()));
+  auto *elf = dyn_cast<object::ELFObjectFileBase>(binary->getBinary());
+  if (!elf)
+    return usageError(file + ": not a file that setun compiled");
+  return isExecutable(*elf) ? runExecutable(file, arguments) : runLibrary(file, arguments);
+}

@@ -1,0 +1,45 @@
+//===- setun.cpp - The compiler's command line -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Command.h"
+
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+static const Command *const commands[] = {&compileCommand, &runCommand, &inspectCommand, &benchCommand};
+
+static const char overview[] = R"(Setun compiles ternary neural networks ahead of time to native code.
+
+  setun compile model.onnx -o model          an executable, and its weights in model.safetensors
+  setun inspect model.onnx                   what is ternary in it, what is not, and why
+  setun run model --input x=x.npy --output-dir out
+  setun bench model -- -p 128 -n 64          tokens a second of a language model
+
+`setun COMMAND --help` tells the flags of each.
+)";
+
+int main(int argc, char **argv) {
+  InitLLVM init(argc, argv);
+  // libLLVM brings hundreds of options of its own; only ours are shown.
+  for (const Command *command : commands)
+    for (auto &[name, option] : command->subcommand.OptionsMap)
+      (void)option;
+  if (argc < 2 || StringRef(argv[1]) == "--help" || StringRef(argv[1]) == "-h") {
+    outs() << overview;
+    return argc < 2 ? 2 : 0;
+  }
+  StringRef name = argv[1];
+  for (const Command *command : commands)
+    if (command->subcommand.getName() == name) {
+      cl::ParseCommandLineOptions(argc, argv, overview);
+      return command->run();
+    }
+  return usageError("unknown command '" + name + "'; setun --help lists them");
+}
