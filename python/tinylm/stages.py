@@ -70,7 +70,7 @@ def layers(ids):
     model = load()
     residual = model.embed_tokens(torch.from_numpy(ids))
     for index in range(model.config["num_hidden_layers"]):
-        stages = Stages(model, index)
+        stages = Stages(model, index).eval()
         inputs, residual = stages.record(residual)
         yield stages, inputs, stages(*inputs)
 
