@@ -165,6 +165,11 @@ void WeightFolder::keepTernary(Product &product, TernaryWeight &&weight, StringR
   folded.trits->setAttr("setun.zeros", builder.getF64FloatAttr(weight.zeros));
   folded.trits->setAttr("setun.deviation", builder.getF64FloatAttr(weight.deviation));
   folded.trits->setAttr("setun.source", builder.getStringAttr(getSourceName(loc)));
+  if (!weight.scales.empty()) {
+    auto [least, largest] = std::minmax_element(weight.scales.begin(), weight.scales.end());
+    folded.trits->setAttr("setun.scale_count", builder.getI64IntegerAttr(weight.scales.size()));
+    folded.trits->setAttr("setun.scale_range", builder.getDenseF64ArrayAttr({*least, *largest}));
+  }
 
   int64_t scales = weight.scales.size();
   std::string kind = scales == 1          ? "one scale"
@@ -248,6 +253,7 @@ void WeightFolder::replace(Product &product, const Folded &folded) {
   OpBuilder builder(product.op);
   Location loc = product.op.getLoc();
   if (!folded.trits) {
+    product.op->setAttr("setun.reason", StringAttr::get(context, folded.reason));
     emitRemark(product.op.getLoc()) << "this product stays dense: " << folded.reason;
     product.setWeight(folded.dense ? folded.dense : product.weight, product.isNK);
     return;
