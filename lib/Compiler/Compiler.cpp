@@ -14,6 +14,7 @@
 #include "setun/Compiler/Link.h"
 #include "setun/Compiler/Object.h"
 #include "setun/Compiler/OutputFile.h"
+#include "setun/Compiler/Report.h"
 #include "setun/Compiler/Stages.h"
 #include "setun/Compiler/WeightsFile.h"
 #include "setun/Import/ONNX.h"
