@@ -17,7 +17,7 @@ using namespace setun;
 namespace json = llvm::json;
 
 static json::Object toJson(const ProductCost &cost) {
-  return {{"additions", cost.additions},
+  return json::Object{{"additions", cost.additions},
           {"multiplications", cost.multiplications},
           {"bytes", cost.bytes},
           {"picojoules_45nm", cost.energy[0]},
@@ -56,7 +56,7 @@ json::Object setun::makeReport(const std::vector<ProductFacts> &products, const 
   for (auto &[suffix, cost] : {std::pair("_before", toJson(before)), std::pair("_after", toJson(after))})
     for (auto &[key, value] : cost)
       total[(key.str() + suffix)] = value;
-  return {{"model", llvm::sys::path::filename(options.model)},
+  return json::Object{{"model", llvm::sys::path::filename(options.model)},
           {"target", options.target},
           {"products", options.products},
           {"ternary_products", ternary},

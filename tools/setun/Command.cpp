@@ -8,6 +8,8 @@
 
 #include "Command.h"
 
+#include "mlir/IR/BuiltinAttributes.h"
+
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>

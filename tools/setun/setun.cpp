@@ -27,10 +27,6 @@ static const char overview[] = R"(Setun compiles ternary neural networks ahead o
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
-  // libLLVM brings hundreds of options of its own; only ours are shown.
-  for (const Command *command : commands)
-    for (auto &[name, option] : command->subcommand.OptionsMap)
-      (void)option;
   if (argc < 2 || StringRef(argv[1]) == "--help" || StringRef(argv[1]) == "-h") {
     outs() << overview;
     return argc < 2 ? 2 : 0;
