@@ -78,7 +78,7 @@ static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, ArrayRef<cons
     OwningOpRef<ModuleOp> copy = module.clone();
     const TargetInfo &info = level->getInfo();
     std::string flags = ("{target=" + info.name + " products=" + options.products + "}");
-    if (failed(runPipeline(*copy, "setun-ternary-to-target" + flags)))
+    if (failed(runPipeline(*copy, "setun-encoded-to-target" + flags)))
       return nullptr;
     if (failed(endStage(*copy, "target", options, finished)) || finished)
       return nullptr;
@@ -163,7 +163,7 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
     return failure();
   if (!options.report.empty() && failed(writeReport(*module, options)))
     return failure();
-  if (failed(runPipeline(*module, "setun-select-encoding{target=" + levels.front()->getInfo().name + "},setun-materialize-encoding")))
+  if (failed(runPipeline(*module, "setun-encode{target=" + levels.front()->getInfo().name + "}")))
     return failure();
 
   llvm::LLVMContext llvmContext;

@@ -13,6 +13,11 @@
 using namespace mlir;
 
 void setun::registerPipelines() {
+  PassPipelineRegistration<PipelineOptions>("setun-input-to-ternary", "the input contract to the ternary contract",
+                                            buildInputToTernary);
+  PassPipelineRegistration<PipelineOptions>("setun-encode", "share, fuse, and pack ternary weights", buildEncode);
+  PassPipelineRegistration<PipelineOptions>("setun-encoded-to-target", "packed products to the target contract",
+                                            buildEncodedToTarget);
   PassPipelineRegistration<PipelineOptions>("setun-bufferize", "tensors to buffers with a place each", buildBufferize);
   PassPipelineRegistration<PipelineOptions>("setun-target-to-llvm", "the target contract to the LLVM dialect",
                                             buildTargetToLLVM);

@@ -23,7 +23,19 @@ namespace setun {
 struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   Option<bool> verify{*this, "verify", llvm::cl::desc("run the contract verifiers between stages"),
                       llvm::cl::init(true)};
+  Option<bool> verifyRaise{*this, "verify-raise", llvm::cl::desc("evaluate every raise against what it replaced"),
+                           llvm::cl::init(false)};
+  Option<std::string> target{*this, "target", llvm::cl::desc("name of the target (of a level, to generate code)"),
+                             llvm::cl::init("generic")};
+  Option<std::string> products{*this, "products", llvm::cl::desc("best | addsub"), llvm::cl::init("best")};
 };
+
+/// setun-input-to-ternary: the input contract to the ternary contract.
+void buildInputToTernary(mlir::OpPassManager &pm, const PipelineOptions &options);
+/// setun-encode: shares and fuses work, then packs every ternary weight as the target's family likes it.
+void buildEncode(mlir::OpPassManager &pm, const PipelineOptions &options);
+/// setun-encoded-to-target: what setun-encode made to the target contract, for one level.
+void buildEncodedToTarget(mlir::OpPassManager &pm, const PipelineOptions &options);
 
 /// setun-bufferize: the ternary contract on tensors to buffers that are views of arena, weights and arguments.
 void buildBufferize(mlir::OpPassManager &pm, const PipelineOptions &options);

@@ -1,0 +1,33 @@
+//===- InputToTernary.cpp - Recognition ---===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Dialect/NN/Transforms/Passes.h"
+#include "setun/Dialect/Ternary/Transforms/Passes.h"
+#include "setun/Evaluate/Passes.h"
+#include "setun/Pipelines/Pipelines.h"
+#include "setun/Transforms/Passes.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void setun::buildInputToTernary(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSplitPackedProducts());
+  pm.addPass(createFoldWeights());
+  pm.addPass(createFoldConstants());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createRaiseRmsNorm());
+  pm.addPass(createRaiseBitLinear());
+  pm.addPass(createLowerState());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSymbolDCEPass());
+}

@@ -1,0 +1,45 @@
+//===- TernaryToTarget.cpp - From products to loops ---===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Conversion/Passes.h"
+#include "setun/Dialect/Ternary/Transforms/Passes.h"
+#include "setun/Pipelines/Pipelines.h"
+#include "setun/Target/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void setun::buildEncode(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createShareActivations());
+  pm.addNestedPass<func::FuncOp>(createFuseNormQuant());
+  pm.addNestedPass<func::FuncOp>(createFuseEpilogue());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  SelectEncodingOptions encoding;
+  encoding.target = options.target;
+  pm.addPass(createSelectEncoding(encoding));
+  pm.addPass(createMaterializeEncoding());
+}
+
+void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &options) {
+  buildBufferize(pm, options);
+  ConvertTernaryToLoopsOptions product;
+  product.target = options.target;
+  product.products = options.products;
+  pm.addPass(createConvertTernaryToLoops(product));
+  pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
+  pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops());
+  pm.addNestedPass<func::FuncOp>(createConvertReductionsToLoops());
+  pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLoops());
+  pm.addNestedPass<func::FuncOp>(createExpandMath());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
