@@ -32,9 +32,10 @@ static Value before(OpBuilder &b, Location loc, int32_t dtype, bool largest, Val
   return arith::CmpIOp::create(b, loc, predicate, x, y);
 }
 
-/// The order of the n elements of one row as tensor<?xi64>.
-static Value sortRow(OpBuilder &b, Location loc, Tensor &x, bool largest, Value data, Value row, Value n,
-                     Value identity) {
+/// Sorts one row: `order` holds 0, 1, .. and becomes the order of the n elements; `scratch` is as long. Both are
+/// updated in place: a pass merges runs of `order` into `scratch` and copies them back.
+static std::pair<Value, Value> sortRow(OpBuilder &b, Location loc, Tensor &x, bool largest, Value data, Value row,
+                                       Value n, Value identity, Value scratch) {
   Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
   Value wide = arith::IndexCastOp::create(b, loc, b.getI64Type(), arith::SubIOp::create(b, loc, n, one));
   // ceil(log2 n) passes: the bits of n - 1.
@@ -42,13 +43,12 @@ static Value sortRow(OpBuilder &b, Location loc, Tensor &x, bool largest, Value 
                                      math::CountLeadingZerosOp::create(b, loc, wide));
   Value passes = arith::IndexCastOp::create(b, loc, b.getIndexType(), bits);
   auto sorted = scf::ForOp::create(
-      b, loc, zero, passes, one, identity, [&](OpBuilder &b, Location loc, Value pass, ValueRange orders) {
+      b, loc, zero, passes, one, ValueRange{identity, scratch},
+      [&](OpBuilder &b, Location loc, Value pass, ValueRange orders) {
         Value order = orders[0], width = arith::ShLIOp::create(b, loc, one, pass);
         Value span = arith::ShLIOp::create(b, loc, width, one);
-        auto type = cast<RankedTensorType>(order.getType());
-        Value fresh = tensor::EmptyOp::create(b, loc, type, type.hasStaticShape() ? ValueRange() : ValueRange(n));
         auto merge = scf::ForOp::create(
-            b, loc, zero, n, one, ValueRange{fresh, zero, zero},
+            b, loc, zero, n, one, ValueRange{orders[1], zero, zero},
             [&](OpBuilder &b, Location loc, Value at, ValueRange state) {
               Value start = arith::MulIOp::create(b, loc, arith::DivUIOp::create(b, loc, at, span), span);
               Value middle = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, width), n);
@@ -81,9 +81,21 @@ static Value sortRow(OpBuilder &b, Location loc, Tensor &x, bool largest, Value 
               Value written = tensor::InsertOp::create(b, loc, taken, state[0], ValueRange{at});
               scf::YieldOp::create(b, loc, ValueRange{written, nextLeft, nextRight});
             });
-        scf::YieldOp::create(b, loc, merge.getResult(0));
+        Value back = linalg::CopyOp::create(b, loc, merge.getResult(0), order).getResult(0);
+        scf::YieldOp::create(b, loc, ValueRange{back, merge.getResult(0)});
       });
-  return sorted.getResult(0);
+  return {sorted.getResult(0), sorted.getResult(1)};
+}
+
+/// 0, 1, 2, .. written into a vector.
+static Value countUp(OpBuilder &b, Location loc, Value into) {
+  return linalg::GenericOp::create(
+             b, loc, into.getType(), ValueRange(), into, b.getMultiDimIdentityMap(1), utils::IteratorType::parallel,
+             [](OpBuilder &b, Location loc, ValueRange) {
+               Value i = linalg::IndexOp::create(b, loc, 0);
+               linalg::YieldOp::create(b, loc, Value(arith::IndexCastOp::create(b, loc, b.getI64Type(), i)));
+             })
+      .getResult(0);
 }
 
 static LogicalResult importTopK(Node &node) {
@@ -114,22 +126,22 @@ static LogicalResult importTopK(Node &node) {
   AffineExpr rows = e.sizes.expr(e.sizes.product(ArrayRef(moved.shape).drop_back()));
   Tensor flat = *e.reshape(moved, {rows, n});
   Value data = e.value(flat), length = e.size(n), count = e.size(rows);
-  Value identity = e.generic({}, {}, {n}, e.b.getI64Type(), [&](OpBuilder &b, Location loc, ValueRange) -> Value {
-    return arith::IndexCastOp::create(b, loc, b.getI64Type(), linalg::IndexOp::create(b, loc, 0));
-  });
   Shape resultShape = {rows, k};
-  Value order = e.empty(resultShape, e.b.getI64Type());
+  Value result = e.empty(resultShape, e.b.getI64Type());
+  Value order = e.empty({n}, e.b.getI64Type()), scratch = e.empty({n}, e.b.getI64Type());
   auto rowType = e.type({k}, e.b.getI64Type());
   OpFoldResult zeroAttr = e.b.getIndexAttr(0), oneAttr = e.b.getIndexAttr(1), kSize = e.foldSize(k);
   Value zero = arith::ConstantIndexOp::create(e.b, 0), one = arith::ConstantIndexOp::create(e.b, 1);
   auto loop = scf::ForOp::create(
-      e.b, e.b.getLoc(), zero, count, one, order, [&](OpBuilder &b, Location loc, Value row, ValueRange carried) {
-        Value sorted = sortRow(b, loc, flat, largest, data, row, length, identity);
+      e.b, e.b.getLoc(), zero, count, one, ValueRange{result, order, scratch},
+      [&](OpBuilder &b, Location loc, Value row, ValueRange carried) {
+        Value identity = countUp(b, loc, carried[1]);
+        auto [sorted, used] = sortRow(b, loc, flat, largest, data, row, length, identity, carried[2]);
         Value top = tensor::ExtractSliceOp::create(b, loc, rowType, sorted, zeroAttr, kSize, oneAttr);
         Value written = tensor::InsertSliceOp::create(b, loc, top, carried[0], ArrayRef<OpFoldResult>{row, zeroAttr},
                                                       ArrayRef<OpFoldResult>{oneAttr, kSize},
                                                       ArrayRef<OpFoldResult>{oneAttr, oneAttr});
-        scf::YieldOp::create(b, loc, written);
+        scf::YieldOp::create(b, loc, ValueRange{written, sorted, used});
       });
   Value picked = loop.getResult(0);
   Value values =
