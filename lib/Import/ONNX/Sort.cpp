@@ -32,59 +32,68 @@ static Value before(OpBuilder &b, Location loc, int32_t dtype, bool largest, Val
   return arith::CmpIOp::create(b, loc, predicate, x, y);
 }
 
-/// Sorts one row: `order` holds 0, 1, .. and becomes the order of the n elements; `scratch` is as long. Both are
-/// updated in place: a pass merges runs of `order` into `scratch` and copies them back.
-static std::pair<Value, Value> sortRow(OpBuilder &b, Location loc, Tensor &x, bool largest, Value data, Value row,
-                                       Value n, Value identity, Value scratch) {
+namespace {
+/// What the loops of a sort know of their row.
+struct Row {
+  int32_t dtype;
+  bool largest;
+  Value data, index, length;
+};
+} // namespace
+
+/// One pass of the sort: neighbouring runs of `width` elements of `from` become one run in `into`.
+static Value mergeRuns(OpBuilder &b, Location loc, const Row &row, Value from, Value into, Value width) {
   Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
-  Value wide = arith::IndexCastOp::create(b, loc, b.getI64Type(), arith::SubIOp::create(b, loc, n, one));
-  // ceil(log2 n) passes: the bits of n - 1.
-  Value bits = arith::SubIOp::create(b, loc, arith::ConstantIntOp::create(b, loc, 64, 64),
-                                     math::CountLeadingZerosOp::create(b, loc, wide));
-  Value passes = arith::IndexCastOp::create(b, loc, b.getIndexType(), bits);
-  auto sorted = scf::ForOp::create(
-      b, loc, zero, passes, one, ValueRange{identity, scratch},
-      [&](OpBuilder &b, Location loc, Value pass, ValueRange orders) {
-        Value order = orders[0], width = arith::ShLIOp::create(b, loc, one, pass);
-        Value span = arith::ShLIOp::create(b, loc, width, one);
-        auto merge = scf::ForOp::create(
-            b, loc, zero, n, one, ValueRange{orders[1], zero, zero},
-            [&](OpBuilder &b, Location loc, Value at, ValueRange state) {
-              Value start = arith::MulIOp::create(b, loc, arith::DivUIOp::create(b, loc, at, span), span);
-              Value middle = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, width), n);
-              Value end = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, span), n);
-              // At the first element of a pair of runs both cursors start anew.
-              Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, at, start);
-              Value left = arith::SelectOp::create(b, loc, first, start, state[1]);
-              Value right = arith::SelectOp::create(b, loc, first, middle, state[2]);
-              Value last = arith::SubIOp::create(b, loc, n, one);
-              auto indexAt = [&](Value cursor) -> Value {
-                return tensor::ExtractOp::create(b, loc, order,
-                                                 ValueRange{arith::MinUIOp::create(b, loc, cursor, last)});
-              };
-              auto elementAt = [&](Value index) -> Value {
-                return tensor::ExtractOp::create(
-                    b, loc, data, ValueRange{row, arith::IndexCastOp::create(b, loc, b.getIndexType(), index)});
-              };
-              Value leftIndex = indexAt(left), rightIndex = indexAt(right);
-              Value rightFirst = before(b, loc, x.dtype, largest, elementAt(rightIndex), elementAt(leftIndex));
-              Value hasLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, left, middle);
-              Value noRight = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, right, end);
-              Value yes = arith::ConstantIntOp::create(b, loc, 1, 1);
-              Value keepLeft = arith::OrIOp::create(b, loc, noRight, arith::XOrIOp::create(b, loc, rightFirst, yes));
-              Value takeLeft = arith::AndIOp::create(b, loc, hasLeft, keepLeft);
-              Value taken = arith::SelectOp::create(b, loc, takeLeft, leftIndex, rightIndex);
-              Value nextLeft =
-                  arith::SelectOp::create(b, loc, takeLeft, arith::AddIOp::create(b, loc, left, one), left);
-              Value nextRight =
-                  arith::SelectOp::create(b, loc, takeLeft, right, arith::AddIOp::create(b, loc, right, one));
-              Value written = tensor::InsertOp::create(b, loc, taken, state[0], ValueRange{at});
-              scf::YieldOp::create(b, loc, ValueRange{written, nextLeft, nextRight});
-            });
-        Value back = linalg::CopyOp::create(b, loc, merge.getResult(0), order).getResult(0);
-        scf::YieldOp::create(b, loc, ValueRange{back, merge.getResult(0)});
-      });
-  return {sorted.getResult(0), sorted.getResult(1)};
+  Value span = arith::ShLIOp::create(b, loc, width, one), n = row.length;
+  Value last = arith::SubIOp::create(b, loc, n, one), yes = arith::ConstantIntOp::create(b, loc, 1, 1);
+  auto body = [&](OpBuilder &b, Location loc, Value at, ValueRange state) {
+    Value start = arith::MulIOp::create(b, loc, arith::DivUIOp::create(b, loc, at, span), span);
+    Value middle = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, width), n);
+    Value end = arith::MinUIOp::create(b, loc, arith::AddIOp::create(b, loc, start, span), n);
+    // At the first element of a pair of runs both cursors start anew.
+    Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, at, start);
+    Value left = arith::SelectOp::create(b, loc, first, start, state[1]);
+    Value right = arith::SelectOp::create(b, loc, first, middle, state[2]);
+    auto indexAt = [&](Value cursor) -> Value {
+      return tensor::ExtractOp::create(b, loc, from, ValueRange{arith::MinUIOp::create(b, loc, cursor, last)});
+    };
+    auto elementAt = [&](Value index) -> Value {
+      Value at = arith::IndexCastOp::create(b, loc, b.getIndexType(), index);
+      return tensor::ExtractOp::create(b, loc, row.data, ValueRange{row.index, at});
+    };
+    Value leftIndex = indexAt(left), rightIndex = indexAt(right);
+    Value rightFirst = before(b, loc, row.dtype, row.largest, elementAt(rightIndex), elementAt(leftIndex));
+    Value hasLeft = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, left, middle);
+    Value noRight = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, right, end);
+    Value keepLeft = arith::OrIOp::create(b, loc, noRight, arith::XOrIOp::create(b, loc, rightFirst, yes));
+    Value takeLeft = arith::AndIOp::create(b, loc, hasLeft, keepLeft);
+    Value taken = arith::SelectOp::create(b, loc, takeLeft, leftIndex, rightIndex);
+    Value nextLeft = arith::SelectOp::create(b, loc, takeLeft, arith::AddIOp::create(b, loc, left, one), left);
+    Value nextRight = arith::SelectOp::create(b, loc, takeLeft, right, arith::AddIOp::create(b, loc, right, one));
+    Value written = tensor::InsertOp::create(b, loc, taken, state[0], ValueRange{at});
+    scf::YieldOp::create(b, loc, ValueRange{written, nextLeft, nextRight});
+  };
+  return scf::ForOp::create(b, loc, zero, n, one, ValueRange{into, zero, zero}, body).getResult(0);
+}
+
+/// Sorts one row: `order` holds 0, 1, .. and becomes the order of the elements; `scratch` is as long. Passes come in
+/// pairs, to and fro, so that both are updated in place; one pass too many changes nothing.
+static std::pair<Value, Value> sortRow(OpBuilder &b, Location loc, const Row &row, Value order, Value scratch) {
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value last = arith::IndexCastOp::create(b, loc, b.getI64Type(), arith::SubIOp::create(b, loc, row.length, one));
+  // Half of ceil(log2 n), rounded up; log2 from the bits of n - 1.
+  Value odd = arith::SubIOp::create(b, loc, arith::ConstantIntOp::create(b, loc, 65, 64),
+                                    math::CountLeadingZerosOp::create(b, loc, last));
+  Value pairs = arith::ShRUIOp::create(b, loc, odd, arith::ConstantIntOp::create(b, loc, 1, 64));
+  auto body = [&](OpBuilder &b, Location loc, Value pair, ValueRange carried) {
+    Value width = arith::ShLIOp::create(b, loc, one, arith::ShLIOp::create(b, loc, pair, one));
+    Value there = mergeRuns(b, loc, row, carried[0], carried[1], width);
+    Value back = mergeRuns(b, loc, row, there, carried[0], arith::ShLIOp::create(b, loc, width, one));
+    scf::YieldOp::create(b, loc, ValueRange{back, there});
+  };
+  Value end = arith::IndexCastOp::create(b, loc, b.getIndexType(), pairs);
+  auto loop = scf::ForOp::create(b, loc, zero, end, one, ValueRange{order, scratch}, body);
+  return {loop.getResult(0), loop.getResult(1)};
 }
 
 /// 0, 1, 2, .. written into a vector.
@@ -136,7 +145,7 @@ static LogicalResult importTopK(Node &node) {
       e.b, e.b.getLoc(), zero, count, one, ValueRange{result, order, scratch},
       [&](OpBuilder &b, Location loc, Value row, ValueRange carried) {
         Value identity = countUp(b, loc, carried[1]);
-        auto [sorted, used] = sortRow(b, loc, flat, largest, data, row, length, identity, carried[2]);
+        auto [sorted, used] = sortRow(b, loc, {flat.dtype, largest, data, row, length}, identity, carried[2]);
         Value top = tensor::ExtractSliceOp::create(b, loc, rowType, sorted, zeroAttr, kSize, oneAttr);
         Value written = tensor::InsertSliceOp::create(b, loc, top, carried[0], ArrayRef<OpFoldResult>{row, zeroAttr},
                                                       ArrayRef<OpFoldResult>{oneAttr, kSize},
