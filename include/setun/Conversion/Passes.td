@@ -130,8 +130,12 @@ def ExpandMath : LoopLowering<"setun-expand-math"> {
   let description = [{
     - Arithmetic on f16 and bf16, scalar or vector, is done in f32 and rounded after each op; the conversions become
       integer ops, so that no level of an architecture calls a helper of its compiler's library.
-    - exp, exp2, expm1, log, log1p, log2, log10, sin, cos, tanh, erf, powf and rsqrt become polynomials in arith ops, without fma,
-      the same for scalars and vectors, within 2 units of the last place for f32.
+    - On f32, exp, exp2, expm1, log, log1p, log2, log10, sin, cos, tan, tanh, erf and powf become polynomials in arith
+      ops, without fma, the same for scalars and vectors, within 2 units of the last place (sin, cos, tan: for |x| up to
+      2^20). powf with an exponent of 2, 3 or 0.5 is products or a square root. rsqrt is a division by a square root.
+    - On f32, roundeven, floor, ceil, trunc and round become additions, exact and the same without SSE4.1.
+
+    Functions of f64 and others of math stay.
 
     ```mlir
     %w = arith.extf %x : bf16 to f32

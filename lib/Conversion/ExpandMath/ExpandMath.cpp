@@ -9,6 +9,8 @@
 #include "MathEmitter.h"
 #include "setun/Conversion/Passes.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 namespace setun {
 #define GEN_PASS_DEF_EXPANDMATH
 #include "setun/Conversion/Passes.h.inc"
@@ -62,6 +64,55 @@ static Value expandConversion(Operation *op) {
   return nullptr;
 }
 
+/// The value of a constant or of a constant splat.
+static std::optional<double> constantOf(Value value) {
+  FloatAttr attr;
+  DenseElementsAttr dense;
+  if (matchPattern(value, m_Constant(&attr)))
+    return attr.getValueAsDouble();
+  if (matchPattern(value, m_Constant(&dense)) && dense.isSplat())
+    return dense.getSplatValue<APFloat>().convertToDouble();
+  return std::nullopt;
+}
+
+/// A math op on f32 as arith ops; null for those that the hardware has, or that have no expansion.
+static Value expandFunction(Operation *op) {
+  OpBuilder b(op);
+  Value x = op->getOperand(0);
+  MathEmitter e{b, op->getLoc(), x.getType()};
+  return TypeSwitch<Operation *, Value>(op)
+      .Case([&](math::ExpOp) { return expandExp(e, x); })
+      .Case([&](math::Exp2Op) { return expandExp2(e, x); })
+      .Case([&](math::ExpM1Op) { return expandExpM1(e, x); })
+      .Case([&](math::TanhOp) { return expandTanh(e, x); })
+      .Case([&](math::ErfOp) { return expandErf(e, x); })
+      .Case([&](math::LogOp) { return expandLog(e, x, 1); })
+      .Case([&](math::Log2Op) { return expandLog(e, x, 1.44269504088896340736); })
+      .Case([&](math::Log10Op) { return expandLog(e, x, 0.434294481903251827651); })
+      .Case([&](math::Log1pOp) { return expandLog1p(e, x); })
+      .Case([&](math::SinOp) { return expandSin(e, x); })
+      .Case([&](math::CosOp) { return expandCos(e, x); })
+      .Case([&](math::TanOp) { return expandTan(e, x); })
+      .Case([&](math::RoundEvenOp) { return expandRoundEven(e, x); })
+      .Case([&](math::FloorOp) { return expandFloor(e, x); })
+      .Case([&](math::CeilOp) { return expandCeil(e, x); })
+      .Case([&](math::TruncOp) { return expandTrunc(e, x); })
+      .Case([&](math::RoundOp) { return expandRound(e, x); })
+      .Case([&](math::RsqrtOp) { return e.div(e.f(1), math::SqrtOp::create(b, op->getLoc(), x)); })
+      .Case([&](math::PowFOp pow) {
+        // As frameworks do: these exponents are exact operations.
+        std::optional<double> exponent = constantOf(pow.getRhs());
+        if (exponent == 2.0)
+          return e.mul(x, x);
+        if (exponent == 3.0)
+          return e.mul(e.mul(x, x), x);
+        if (exponent == 0.5)
+          return Value(math::SqrtOp::create(b, op->getLoc(), x));
+        return expandPow(e, x, pow.getRhs());
+      })
+      .Default([](Operation *) { return Value(); });
+}
+
 namespace {
 struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
@@ -78,6 +129,14 @@ struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
                   (llvm::any_of(op->getOperandTypes(), isNarrow) || llvm::any_of(op->getResultTypes(), isNarrow));
          }))
       widenOp(op);
+    for (Operation *op : collect([](Operation *op) {
+           return isa<math::MathDialect>(op->getDialect()) && op->getNumOperands() > 0 &&
+                  getElementTypeOrSelf(op->getOperand(0).getType()).isF32();
+         }))
+      if (Value value = expandFunction(op)) {
+        op->getResult(0).replaceAllUsesWith(value);
+        op->erase();
+      }
     for (Operation *op : collect([](Operation *op) { return isa<arith::ExtFOp, arith::TruncFOp>(op); }))
       if (Value value = expandConversion(op)) {
         op->getResult(0).replaceAllUsesWith(value);

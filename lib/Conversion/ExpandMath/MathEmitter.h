@@ -53,6 +53,10 @@ struct MathEmitter {
   mlir::Value sub(mlir::Value x, mlir::Value y) const { return op<mlir::arith::SubFOp>(x, y); }
   mlir::Value mul(mlir::Value x, mlir::Value y) const { return op<mlir::arith::MulFOp>(x, y); }
   mlir::Value div(mlir::Value x, mlir::Value y) const { return op<mlir::arith::DivFOp>(x, y); }
+  mlir::Value wide(mlir::Value x) const { return to<mlir::arith::ExtFOp>(f64(), x); }
+  mlir::Value narrow(mlir::Value x) const { return to<mlir::arith::TruncFOp>(f32(), x); }
+  mlir::Value abs(mlir::Value x) const { return mlir::math::AbsFOp::create(b, loc, x); }
+  mlir::Value copySign(mlir::Value x, mlir::Value sign) const { return op<mlir::math::CopySignOp>(x, sign); }
   mlir::Value bits(mlir::Type type, mlir::Value x) const { return to<mlir::arith::BitcastOp>(type, x); }
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y) const {
     return mlir::arith::SelectOp::create(b, loc, condition, x, y);
@@ -64,6 +68,35 @@ struct MathEmitter {
     return mlir::arith::CmpIOp::create(b, loc, predicate, x, y);
   }
 };
+
+/// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule.
+mlir::Value polynomial(const MathEmitter &e, mlir::Value x, llvm::ArrayRef<double> coefficients);
+/// The nearest integer to `x`, half to even, for |x| < 2^22 (f32) or 2^51 (f64), and the integer itself in `bits`.
+mlir::Value nearest(const MathEmitter &e, mlir::Value x, mlir::Value &bits);
+
+// Expansions of math ops on f32, scalar or vector.
+mlir::Value expandExp(const MathEmitter &e, mlir::Value x);
+mlir::Value expandExp2(const MathEmitter &e, mlir::Value x);
+mlir::Value expandExpM1(const MathEmitter &e, mlir::Value x);
+mlir::Value expandPow(const MathEmitter &e, mlir::Value x, mlir::Value y);
+mlir::Value expandTanh(const MathEmitter &e, mlir::Value x);
+mlir::Value expandErf(const MathEmitter &e, mlir::Value x);
+/// The logarithm times `scale`.
+mlir::Value expandLog(const MathEmitter &e, mlir::Value x, double scale);
+mlir::Value expandLog1p(const MathEmitter &e, mlir::Value x);
+mlir::Value expandSin(const MathEmitter &e, mlir::Value x);
+mlir::Value expandCos(const MathEmitter &e, mlir::Value x);
+mlir::Value expandTan(const MathEmitter &e, mlir::Value x);
+mlir::Value expandRoundEven(const MathEmitter &e, mlir::Value x);
+mlir::Value expandFloor(const MathEmitter &e, mlir::Value x);
+mlir::Value expandCeil(const MathEmitter &e, mlir::Value x);
+mlir::Value expandTrunc(const MathEmitter &e, mlir::Value x);
+mlir::Value expandRound(const MathEmitter &e, mlir::Value x);
+
+// The same in f64 on f64, for |results| of f32: error below 1e-10 of the result.
+mlir::Value exp2InF64(const MathEmitter &e, mlir::Value x);
+/// log2 of a positive number; -inf, inf or NaN as IEEE 754 has it.
+mlir::Value logInF64(const MathEmitter &e, mlir::Value x, double scale);
 
 /// f16 and bf16 to f32 and back, by integer ops. Rounding is half to even.
 mlir::Value widenNarrow(const MathEmitter &e, mlir::Value x);
