@@ -41,6 +41,7 @@ void setun::buildTargetToLLVM(OpPassManager &pm, const PipelineOptions &options)
   pm.addPass(arith::createArithExpandOpsPass(expand));
 
   pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(createLowerExpandShapes());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());

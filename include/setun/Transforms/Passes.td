@@ -151,6 +151,20 @@ def HoistScratch : Pass<"setun-hoist-scratch"> {
   }];
 }
 
+def LowerExpandShapes : Pass<"setun-lower-expand-shapes"> {
+  let summary = "expanded buffers become reinterpreted ones";
+  let description = [{
+    ```mlir
+    %e = memref.expand_shape %v [[0, 1], [2]] output_shape [%b, %s, 40] : memref<?x40xf32> into memref<?x?x40xf32>
+    // becomes
+    %base, %offset, %sizes:2, %strides:2 = memref.extract_strided_metadata %v
+    %outer = arith.muli %s, %c40
+    %e = memref.reinterpret_cast %base to offset: [0], sizes: [%b, %s, 40], strides: [%outer, 40, 1]
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
 def StrictFloats : Pass<"setun-strict-floats"> {
   let summary = "removes fast-math flags";
   let description = [{
