@@ -65,3 +65,18 @@ func.func @others(%x: tensor<4xf32>, %m: memref<4x8xf32>, %r: memref<4xf32>, %f:
   linalg.reduce {arith.addf} ins(%m : memref<4x8xf32>) outs(%r : memref<4xf32>) dimensions = [1]
   return %0 : tensor<4xf32>
 }
+
+// A size of 1 whose stride says nothing: pairs of loops could be merged, all three not.
+// CHECK-LABEL: @unit_size_in_the_middle
+func.func @unit_size_in_the_middle(%x: memref<2x1x8xf32, strided<[64, 8, 1], offset: ?>>, %y: memref<2x1x8xf32>) {
+  // CHECK-NOT: linalg
+  // CHECK: return
+  linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<2x1x8xf32, strided<[64, 8, 1], offset: ?>>) outs(%y : memref<2x1x8xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %0 = arith.addf %a, %a : f32
+    linalg.yield %0 : f32
+  }
+  return
+}

@@ -40,21 +40,25 @@ std::optional<LinalgNest> LinalgNest::match(LoopEmitter &e, linalg::LinalgOp op)
   return nest;
 }
 
-/// Whether loops `loop` and `loop + 1` walk `operand` as one loop would.
-static bool canMerge(const NestOperand &operand, int64_t loop) {
-  auto first = llvm::find(operand.loops, loop), second = llvm::find(operand.loops, loop + 1);
-  if (first == operand.loops.end() && second == operand.loops.end())
+/// Whether the loops `first` to `last` walk `operand` as one loop would. The run is judged whole: with a size of 1 in the
+/// middle, neighbours may be collapsible pair by pair and yet not together.
+static bool canMerge(const NestOperand &operand, int64_t first, int64_t last) {
+  ReassociationIndices run;
+  for (int64_t loop = first; loop <= last; ++loop)
+    if (auto dim = llvm::find(operand.loops, loop); dim != operand.loops.end())
+      run.push_back(std::distance(operand.loops.begin(), dim));
+  if (run.empty())
     return true;
-  if (first == operand.loops.end() || second == operand.loops.end() || second != std::next(first))
+  if (static_cast<int64_t>(run.size()) != last - first + 1)
     return false;
-  int64_t at = std::distance(operand.loops.begin(), first), rank = operand.loops.size();
   SmallVector<ReassociationIndices> groups;
-  for (int64_t dim = 0; dim < rank; ++dim)
-    if (dim == at + 1)
+  for (int64_t dim = 0, rank = operand.loops.size(); dim < rank; ++dim)
+    if (dim > run.front() && dim <= run.back())
       groups.back().push_back(dim);
     else
       groups.push_back({dim});
-  return memref::CollapseShapeOp::isGuaranteedCollapsible(cast<MemRefType>(operand.value.getType()), groups);
+  return groups[run.front()] == run &&
+         memref::CollapseShapeOp::isGuaranteedCollapsible(cast<MemRefType>(operand.value.getType()), groups);
 }
 
 void LinalgNest::collapse(LoopEmitter &e) {
@@ -65,12 +69,14 @@ void LinalgNest::collapse(LoopEmitter &e) {
   SmallVector<int64_t> merged;
   SmallVector<Value> newSizes;
   SmallVector<bool> newReduction;
+  int64_t first = 0; // of the run that the next loop may join
   for (int64_t loop = 0; loop < numLoops; ++loop) {
     bool joins = loop > 0 && isReduction[loop] == isReduction[loop - 1] &&
-                 llvm::all_of(operands, [&](const NestOperand &o) { return canMerge(o, loop - 1); });
+                 llvm::all_of(operands, [&](const NestOperand &o) { return canMerge(o, first, loop); });
     if (joins) {
       newSizes.back() = e.mul(newSizes.back(), sizes[loop]);
     } else {
+      first = loop;
       newSizes.push_back(sizes[loop]);
       newReduction.push_back(isReduction[loop]);
     }
