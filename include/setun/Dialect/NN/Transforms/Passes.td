@@ -40,6 +40,31 @@ def RaiseRmsNorm : Pass<"nn-raise-rms-norm", "::mlir::ModuleOp"> {
                            "::setun::nn::NNDialect"];
 }
 
+def RaiseRotaryEmbedding : Pass<"nn-raise-rotary-embedding", "::mlir::ModuleOp"> {
+  let summary = "Find rotary position embedding";
+  let description = [{
+    x * cos + concat(-x2, x1) * sin on [B, H, S, D], x1 and x2 the halves of x along D,
+    becomes `nn.rotary_embedding`. cos and sin must be the same for all heads and have
+    two equal halves, seen in how they were made; the op gets one half of each, and the
+    angles' functions are computed on that half alone.
+
+    ```mlir
+    %n = arith.negf %x2 : tensor<1x4x?x4xf32>
+    %r = tensor.concat dim(3) %n, %x1 : (tensor<1x4x?x4xf32>, tensor<1x4x?x4xf32>) -> tensor<1x4x?x8xf32>
+    %a = arith.mulf %x, %cos : tensor<1x4x?x8xf32>
+    %b = arith.mulf %r, %sin : tensor<1x4x?x8xf32>
+    %y = arith.addf %a, %b : tensor<1x4x?x8xf32>
+    ```
+    becomes
+    ```mlir
+    %y = nn.rotary_embedding ins(%x, %c, %s : tensor<1x4x?x8xf32>, tensor<1x?x4xf32>, tensor<1x?x4xf32>) outs(...)
+    ```
+  }];
+  let options = [KeepProofs<"rotation">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::setun::nn::NNDialect"];
+}
+
 def LowerState : Pass<"setun-lower-state", "::mlir::ModuleOp"> {
   let summary = "Turn state that is passed in and out into buffers written in place";
   let description = [{
