@@ -52,6 +52,21 @@ bool isRecreated(Value value) {
   return op && (matchPattern(op, m_Constant()) || isa<memref::GetGlobalOp>(op));
 }
 
+/// A constant in which equal layers may differ: a scale, say. Integers are structure.
+bool mayVary(Value value) { return isa<MemRefType>(value.getType()) || isa<FloatType>(value.getType()); }
+
+bool isSameConstant(Value a, Value b) {
+  return OperationEquivalence::isEquivalentTo(a.getDefiningOp(), b.getDefiningOp(),
+                                              OperationEquivalence::IgnoreLocations);
+}
+
+struct Step {
+  Operation *op;
+  SmallVector<Value> arguments; // computed values, then constants that may vary
+  SmallVector<Value> constants;
+  unsigned firstVarying;
+};
+
 /// A name for people and disassemblers: ternary_<op> where products with trits are inside.
 std::string nameOf(Operation *step) {
   std::string name;
@@ -74,77 +89,109 @@ struct OutlineKernels : setun::impl::OutlineKernelsBase<OutlineKernels> {
       entry.emitError("the entry function must be one block");
       return signalPassFailure();
     }
-    SymbolTable symbols(getOperation());
-    llvm::StringMap<func::FuncOp> known;
-    SmallVector<Operation *> steps;
+    numbers.clear();
+    calls.clear();
+    // Steps that are equal but for constants, in the order of their first.
+    llvm::MapVector<StringAttr, std::vector<Step>> groups;
     for (Operation &op : entry.front())
-      if (isStep(&op))
-        steps.push_back(&op);
-    for (Operation *step : steps)
-      outline(step, symbols, known);
+      if (isStep(&op)) {
+        Step step = examine(&op);
+        groups[describe(step)].push_back(std::move(step));
+      }
+    SymbolTable symbols(getOperation());
+    for (auto &[text, steps] : groups)
+      outline(steps, symbols);
+    // Only now: a step may take what another one gives.
+    for (auto &[op, call] : llvm::reverse(calls)) {
+      op->replaceAllUsesWith(call.getResults());
+      op->erase();
+    }
   }
 
-  void outline(Operation *step, SymbolTable &symbols, llvm::StringMap<func::FuncOp> &known) {
-    llvm::SetVector<Value> captured(step->operand_begin(), step->operand_end());
-    getUsedValuesDefinedAbove(step->getRegions(), captured);
-    SmallVector<Value> arguments, constants;
+  static Step examine(Operation *op) {
+    Step step{op, {}, {}, 0};
+    llvm::SetVector<Value> captured(op->operand_begin(), op->operand_end());
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    SmallVector<Value> varying;
     for (Value value : captured)
-      (isRecreated(value) ? constants : arguments).push_back(value);
+      (!isRecreated(value) ? step.arguments : mayVary(value) ? varying : step.constants).push_back(value);
+    step.firstVarying = step.arguments.size();
+    llvm::append_range(step.arguments, varying);
+    return step;
+  }
 
-    OpBuilder caller(step);
-    SmallVector<Value> passed;
-    for (Value argument : arguments)
-      passed.push_back(withDynamicOffset(argument, caller, step->getLoc()));
-    func::FuncOp kernel = build(step, arguments, ValueRange(passed).getTypes(), constants);
+  /// The step as text that is the same for equal steps.
+  static StringAttr describe(const Step &step) {
+    func::FuncOp kernel = build(step);
     std::string text;
     llvm::raw_string_ostream stream(text);
     kernel->print(stream, OpPrintingFlags().useLocalScope().elideLargeElementsAttrs(INT64_MAX));
-    auto [it, isNew] = known.try_emplace(text, kernel);
-    if (isNew) {
-      // Numbered from 0 for each name, so that names do not move when an unrelated step appears.
-      std::string base = nameOf(step);
-      unsigned &number = numbers[base];
-      do {
-        kernel.setName(base + "_" + std::to_string(number++));
-      } while (symbols.lookup(kernel.getName()));
-      symbols.insert(kernel);
-    } else {
-      kernel.erase();
+    kernel.erase();
+    return StringAttr::get(step.op->getContext(), text);
+  }
+
+  void outline(std::vector<Step> &steps, SymbolTable &symbols) {
+    // What is one constant in all steps is made inside.
+    for (unsigned i = steps.front().firstVarying; i < steps.front().arguments.size();) {
+      Value first = steps.front().arguments[i];
+      bool same = llvm::all_of(steps, [&](Step &step) { return isSameConstant(step.arguments[i], first); });
+      for (Step &step : steps)
+        if (same) {
+          step.constants.push_back(step.arguments[i]);
+          step.arguments.erase(step.arguments.begin() + i);
+        }
+      i += !same;
     }
-    auto call = func::CallOp::create(caller, step->getLoc(), it->second, passed);
-    step->replaceAllUsesWith(call.getResults());
-    step->erase();
+    func::FuncOp kernel = build(steps.front());
+    // Numbered from 0 for each name, so that names do not move when an unrelated step appears.
+    std::string base = nameOf(steps.front().op);
+    do {
+      kernel.setName(base + "_" + std::to_string(numbers[base]++));
+    } while (symbols.lookup(kernel.getName()));
+    symbols.insert(kernel);
+    for (Step &step : steps) {
+      OpBuilder caller(step.op);
+      SmallVector<Value> operands;
+      for (auto [argument, type] : llvm::zip_equal(step.arguments, kernel.getArgumentTypes()))
+        operands.push_back(argument.getType() == type
+                               ? argument
+                               : memref::CastOp::create(caller, step.op->getLoc(), type, argument).getResult());
+      calls.push_back({step.op, func::CallOp::create(caller, step.op->getLoc(), kernel, operands)});
+    }
   }
 
   /// A detached function with the step as its body.
-  static func::FuncOp build(Operation *step, ArrayRef<Value> arguments, TypeRange types, ArrayRef<Value> constants) {
-    Location loc = step->getLoc();
-    OpBuilder builder(step->getContext());
-    auto kernel = func::FuncOp::create(loc, "kernel", builder.getFunctionType(types, step->getResultTypes()));
+  static func::FuncOp build(const Step &step) {
+    Location loc = step.op->getLoc();
+    OpBuilder builder(step.op->getContext());
+    SmallVector<Type> types;
+    for (Value argument : step.arguments)
+      types.push_back(withDynamicOffset(argument.getType()));
+    auto kernel = func::FuncOp::create(loc, "kernel", builder.getFunctionType(types, step.op->getResultTypes()));
     kernel.setPrivate();
     builder.setInsertionPointToStart(kernel.addEntryBlock());
     IRMapping mapping;
-    for (Value constant : constants)
+    for (Value constant : step.constants)
       builder.clone(*constant.getDefiningOp(), mapping);
-    mapping.map(arguments, kernel.getArguments());
-    Operation *body = builder.clone(*step, mapping);
+    mapping.map(step.arguments, kernel.getArguments());
+    Operation *body = builder.clone(*step.op, mapping);
     func::ReturnOp::create(builder, loc, body->getResults());
     return kernel;
   }
 
-  /// A view as a type that does not tell where it starts.
-  static Value withDynamicOffset(Value value, OpBuilder &builder, Location loc) {
-    auto type = dyn_cast<MemRefType>(value.getType());
+  /// A view's type that does not tell where it starts.
+  static Type withDynamicOffset(Type type) {
+    auto buffer = dyn_cast<MemRefType>(type);
     SmallVector<int64_t> strides;
     int64_t offset;
-    if (!type || failed(type.getStridesAndOffset(strides, offset)) || offset == 0 || offset == ShapedType::kDynamic)
-      return value;
+    if (!buffer || failed(buffer.getStridesAndOffset(strides, offset)) || offset == 0 || offset == ShapedType::kDynamic)
+      return type;
     auto layout = StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides);
-    return memref::CastOp::create(
-        builder, loc, MemRefType::get(type.getShape(), type.getElementType(), layout, type.getMemorySpace()), value);
+    return MemRefType::get(buffer.getShape(), buffer.getElementType(), layout, buffer.getMemorySpace());
   }
 
   llvm::StringMap<unsigned> numbers;
+  SmallVector<std::pair<Operation *, func::CallOp>> calls;
 };
 
 } // namespace

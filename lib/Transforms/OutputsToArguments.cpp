@@ -119,6 +119,7 @@ struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArgumen
                                                       /*restrict=*/true, /*writable=*/true);
       argument.replaceAllUsesExcept(tensor, tensor);
       argument.setType(type);
+      function.removeArgAttr(index, "bufferization.writable");
       old[result] = tensor;
       if (Attribute shape = attributes[result].get(entry::kShape))
         function.setArgAttr(index, entry::kNextShape, shape);
@@ -143,12 +144,21 @@ struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArgumen
 
     func::ReturnOp::create(end, exit.getLoc());
     exit.erase();
+    for (auto copy : llvm::make_early_inc_range(function.front().getOps<bufferization::MaterializeInDestinationOp>()))
+      if (copy->getNumResults() && copy->use_empty())
+        copy.erase();
     function.setType(FunctionType::get(&getContext(), function.front().getArgumentTypes(), {}));
     function.removeResAttrsAttr();
   }
 
   /// The state's new value as one that shares memory with its own old value or with none.
   static Value newState(Value value, Value own, const DenseMap<unsigned, Value> &old, OpBuilder &builder) {
+    // What --setun-lower-state wrote for states of fixed shape; whether it may stay depends on all states.
+    while (auto copy = value.getDefiningOp<bufferization::MaterializeInDestinationOp>()) {
+      if (copy.getDest() != own)
+        break;
+      value = copy.getSource();
+    }
     Value root = rootOf(value);
     if (root == own)
       return value;

@@ -1,15 +1,18 @@
 // RUN: setun-opt %s -split-input-file -allow-unregistered-dialect -setun-outline-kernels -verify-diagnostics | FileCheck %s
 
-// Equal steps are one function, whatever their location, weights and offsets; another constant is another function.
+// Equal steps are one function, whatever their location, weights and offsets. Where only a constant tells them apart, it
+// is an argument; where all have the same, it is inside.
 // CHECK-LABEL: func.func @main
 // CHECK-SAME:    %[[A:.*]]: memref<?x8xf32>, %[[B:.*]]: memref<?x8xf32>, %[[M:.*]]: memref<2x8xf32>, %[[N:.*]]: index
-// CHECK:         call @linalg_fill_0(%[[A]]) : (memref<?x8xf32>) -> ()
-// CHECK-NEXT:    call @linalg_fill_0(%[[B]]) : (memref<?x8xf32>) -> ()
-// CHECK-NEXT:    call @linalg_fill_1(%[[B]]) : (memref<?x8xf32>) -> ()
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.0
+// CHECK-DAG:     %[[ONE:.*]] = arith.constant 1.0
+// CHECK:         call @linalg_fill_0(%[[A]], %[[ZERO]]) : (memref<?x8xf32>, f32) -> ()
+// CHECK-NEXT:    call @linalg_fill_0(%[[B]], %[[ZERO]]) : (memref<?x8xf32>, f32) -> ()
+// CHECK-NEXT:    call @linalg_fill_0(%[[B]], %[[ONE]]) : (memref<?x8xf32>, f32) -> ()
 // CHECK:         %[[CAST0:.*]] = memref.cast %{{.*}} to memref<8xf32, strided<[1], offset: ?>>
-// CHECK-NEXT:    call @linalg_fill_2(%[[CAST0]])
+// CHECK-NEXT:    call @linalg_fill_1(%[[CAST0]])
 // CHECK:         %[[CAST1:.*]] = memref.cast %{{.*}} to memref<8xf32, strided<[1], offset: ?>>
-// CHECK-NEXT:    call @linalg_fill_2(%[[CAST1]])
+// CHECK-NEXT:    call @linalg_fill_1(%[[CAST1]])
 // CHECK-NEXT:    memref.copy
 // CHECK-NEXT:    call @scf_for_0(%[[N]], %[[A]]) : (index, memref<?x8xf32>) -> ()
 // CHECK-NEXT:    call @ternary_matmul_0(
@@ -35,11 +38,13 @@ func.func @main(%a: memref<?x8xf32>, %b: memref<?x8xf32>, %m: memref<2x8xf32>, %
     {encoding = #ternary.encoding<bits = 2, tile = [1, 4], interleave = 1>}
   return
 }
-// CHECK-LABEL: func.func private @linalg_fill_0(%{{.*}}: memref<?x8xf32>)
-// CHECK-NEXT:    %[[Z:.*]] = arith.constant 0.0
-// CHECK-NEXT:    linalg.fill ins(%[[Z]]
-// CHECK-LABEL: func.func private @linalg_fill_1
-// CHECK-LABEL: func.func private @linalg_fill_2
+// CHECK-LABEL: func.func private @linalg_fill_0(
+// CHECK-SAME:    %[[M:.*]]: memref<?x8xf32>, %[[V:.*]]: f32)
+// CHECK-NEXT:    linalg.fill ins(%[[V]] : f32) outs(%[[M]]
+// CHECK-LABEL: func.func private @linalg_fill_1(
+// CHECK-SAME:    %[[M:.*]]: memref<8xf32, strided<[1], offset: ?>>)
+// CHECK-NEXT:    %[[ONE:.*]] = arith.constant 1.0
+// CHECK-NEXT:    linalg.fill ins(%[[ONE]] : f32) outs(%[[M]]
 // CHECK-LABEL: func.func private @scf_for_0
 // CHECK-LABEL: func.func private @ternary_matmul_0
 
@@ -48,7 +53,8 @@ func.func @main(%a: memref<?x8xf32>, %b: memref<?x8xf32>, %m: memref<2x8xf32>, %
 // Numbers that a step computes come back; index arithmetic, loads and stores stay.
 // CHECK-LABEL: func.func @main
 // CHECK:         %[[R:.*]] = call @scf_for_0(%{{.*}}, %{{.*}}) : (index, memref<?xf32>) -> f32
-// CHECK:         memref.store %[[R]]
+// CHECK-NEXT:    memref.store %[[R]]
+// CHECK-NEXT:    call @linalg_fill_0(%[[R]], %{{.*}})
 // CHECK-NOT:     call
 func.func @main(%a: memref<?xf32>, %n: index {setun.symbol = "n"}) attributes {setun.entry} {
   %c0 = arith.constant 0 : index
@@ -60,6 +66,7 @@ func.func @main(%a: memref<?xf32>, %n: index {setun.symbol = "n"}) attributes {s
     scf.yield %u : f32
   }
   memref.store %s, %a[%c0] : memref<?xf32>
+  linalg.fill ins(%s : f32) outs(%a : memref<?xf32>)
   return
 }
 

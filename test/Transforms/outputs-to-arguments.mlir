@@ -51,6 +51,24 @@ func.func @main(%a: tensor<4xf32> {setun.state = "a1"}) -> (tensor<4xf32> {setun
 
 // -----
 
+// The same out of --setun-lower-state, which copies each into the other's buffer.
+// CHECK-LABEL: func.func @main
+// CHECK:         %[[A:.*]] = bufferization.to_tensor
+// CHECK:         %[[B:.*]] = bufferization.to_tensor
+// CHECK-NEXT:    bufferization.alloc_tensor() copy(%[[B]])
+// CHECK-NEXT:    bufferization.alloc_tensor() copy(%[[A]])
+// CHECK-NEXT:    bufferization.materialize_in_destination
+// CHECK-NEXT:    bufferization.materialize_in_destination
+// CHECK-NEXT:    return
+func.func @main(%a: tensor<4xf32> {setun.state = "a1"}, %b: tensor<4xf32> {setun.state = "b1"})
+    -> (tensor<4xf32> {setun.name = "a1"}, tensor<4xf32> {setun.name = "b1"}) attributes {setun.entry} {
+  %0 = bufferization.materialize_in_destination %b in %a : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %1 = bufferization.materialize_in_destination %a in %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
 // No entry, no change.
 // CHECK-LABEL: func.func @other(%{{.*}}: tensor<4xf32>) -> tensor<4xf32>
 func.func @other(%a: tensor<4xf32>) -> tensor<4xf32> {

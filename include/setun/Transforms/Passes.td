@@ -51,6 +51,20 @@ def WidenReductions : Pass<"setun-widen-reductions"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect"];
 }
 
+def DecomposeConcat : Pass<"setun-decompose-concat"> {
+  let summary = "tensor.concat becomes insertions, which can be written in place";
+  let description = [{
+    ```mlir
+    %0 = tensor.concat dim(1) %a, %b : (tensor<2x3xf32>, tensor<2x?xf32>) -> tensor<2x?xf32>
+    // becomes
+    %e = tensor.empty(%n) : tensor<2x?xf32>
+    %1 = tensor.insert_slice %a into %e[0, 0] [2, 3] [1, 1] : tensor<2x3xf32> into tensor<2x?xf32>
+    %0 = tensor.insert_slice %b into %1[0, 3] [2, %m] [1, 1] : tensor<2x?xf32> into tensor<2x?xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def OutputsToArguments : Pass<"setun-outputs-to-arguments", "::mlir::ModuleOp"> {
   let summary = "results of the entry function become buffers that the caller passes";
   let description = [{
@@ -124,7 +138,8 @@ def OutlineKernels : Pass<"setun-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "each step of the entry function becomes a call of a private function";
   let description = [{
     A step is a top-level op of the entry that computes on buffers: an op in destination style or a loop nest. Its
-    operands become arguments, constants are made inside. Equal functions are one. `ternary_*` names those with an op of
+    operands become arguments, constants are made inside unless they are all that tells steps apart (the scales of
+    layers): then they are arguments too. Equal functions are one. `ternary_*` names those with an op of
     the ternary dialect inside, the others are named after their op.
 
     ```mlir
