@@ -22,9 +22,9 @@
 using namespace mlir;
 
 void setun::buildBufferize(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createDecomposeConcat());
   pm.addPass(createOutputsToArguments());
   pm.addPass(createResolveParameters());
-  pm.addPass(createCSEPass());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   pm.addPass(bufferization::createEmptyTensorToAllocTensorPass());
   pm.addPass(createOneShotBufferize());

@@ -13,6 +13,7 @@
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -39,6 +40,7 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
   pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertReductionsToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLoops());
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass()); // what is left, in order
   pm.addNestedPass<func::FuncOp>(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
