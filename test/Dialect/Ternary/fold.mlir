@@ -96,3 +96,24 @@ func.func @large() -> tensor<16640xi8> {
   %p = ternary.pack %t {encoding = #canonical} : tensor<260x256x!ternary.trit> -> tensor<16640xi8>
   return %p : tensor<16640xi8>
 }
+
+// CHECK-LABEL: @from_int
+// CHECK-DAG: %[[C:.*]] = ternary.constant dense<{{\[\[}}-1, 0, 1]]> : tensor<1x3xi8>
+// CHECK: return %[[C]], %arg0, %arg1
+func.func @from_int(%t: tensor<1x3x!ternary.trit>, %i: tensor<1x3xi8>) -> (tensor<1x3x!ternary.trit>, tensor<1x3x!ternary.trit>, tensor<1x3xi8>) {
+  %c = arith.constant dense<[[-1, 0, 1]]> : tensor<1x3xi8>
+  %0 = ternary.from_int %c : tensor<1x3xi8> -> tensor<1x3x!ternary.trit>
+  %d = ternary.dequantize %t : tensor<1x3x!ternary.trit> -> tensor<1x3xi8>
+  %1 = ternary.from_int %d : tensor<1x3xi8> -> tensor<1x3x!ternary.trit>
+  %f = ternary.from_int %i : tensor<1x3xi8> -> tensor<1x3x!ternary.trit>
+  %2 = ternary.dequantize %f : tensor<1x3x!ternary.trit> -> tensor<1x3xi8>
+  return %0, %1, %2 : tensor<1x3x!ternary.trit>, tensor<1x3x!ternary.trit>, tensor<1x3xi8>
+}
+
+// CHECK-LABEL: @from_other_int
+// CHECK: ternary.from_int
+func.func @from_other_int() -> tensor<2x!ternary.trit> {
+  %c = arith.constant dense<[2, 0]> : tensor<2xi8>
+  %0 = ternary.from_int %c : tensor<2xi8> -> tensor<2x!ternary.trit>
+  return %0 : tensor<2x!ternary.trit>
+}

@@ -88,3 +88,11 @@ func.func @unpack_c2(%b: tensor<16xi8>) {
   %0 = ternary.unpack %b {encoding = #ternary.encoding<bits = 2, tile = [2, 4], interleave = 2>} : tensor<16xi8> -> tensor<3x5x!ternary.trit>
   return
 }
+
+// -----
+
+func.func @from_int_c1(%i: tensor<2x3xi8>) {
+  // expected-error@+1 {{C1: `trits` must have the shape of `values`}}
+  %0 = ternary.from_int %i : tensor<2x3xi8> -> tensor<3x2x!ternary.trit>
+  return
+}

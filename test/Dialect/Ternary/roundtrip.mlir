@@ -23,6 +23,13 @@ func.func @trits(%b: tensor<32xi8>) -> (tensor<2x2x!ternary.trit>, tensor<128xi8
   return %c, %p : tensor<2x2x!ternary.trit>, tensor<128xi8>
 }
 
+// CHECK-LABEL: @from_int
+func.func @from_int(%i: tensor<?x4xi8>) -> tensor<?x4x!ternary.trit> {
+  // CHECK: ternary.from_int %{{.*}} : tensor<?x4xi8> -> tensor<?x4x!ternary.trit>
+  %t = ternary.from_int %i : tensor<?x4xi8> -> tensor<?x4x!ternary.trit>
+  return %t : tensor<?x4x!ternary.trit>
+}
+
 // CHECK-LABEL: @dequantize
 func.func @dequantize(%t: tensor<4x8x!ternary.trit>, %s: tensor<4x2xf32>) -> (tensor<4x8xf32>, tensor<4x8xi8>, tensor<4x8xf16>) {
   // CHECK: ternary.dequantize %{{.*}}, %{{.*}} : tensor<4x8x!ternary.trit>, tensor<4x2xf32> -> tensor<4x8xf32>

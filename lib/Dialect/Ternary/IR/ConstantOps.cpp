@@ -43,3 +43,9 @@ template <typename OpTy> static LogicalResult verifyPacked(OpTy op) {
 
 LogicalResult PackOp::verify() { return verifyPacked(*this); }
 LogicalResult UnpackOp::verify() { return verifyPacked(*this); }
+
+LogicalResult FromIntOp::verify() {
+  if (shapeOf(getValues()) != shapeOf(getTrits()))
+    return emitOpError("C1: `trits` must have the shape of `values`");
+  return success();
+}

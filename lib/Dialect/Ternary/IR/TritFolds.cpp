@@ -65,7 +65,19 @@ OpFoldResult UnpackOp::fold(FoldAdaptor adaptor) {
   return DenseElementsAttr::get(type.clone(IntegerType::get(getContext(), 8)), ArrayRef<int8_t>(trits));
 }
 
+OpFoldResult FromIntOp::fold(FoldAdaptor adaptor) {
+  if (auto dequantize = getValues().getDefiningOp<DequantizeOp>())
+    return dequantize.getTrits();
+  std::optional<SmallVector<int8_t>> values = getSmallConstant(adaptor.getValues());
+  if (!values || llvm::any_of(*values, [](int8_t value) { return value < -1 || value > 1; }))
+    return {};
+  return adaptor.getValues();
+}
+
 OpFoldResult DequantizeOp::fold(FoldAdaptor adaptor) {
+  bool plain = !getScale() && elementOf(getResult()).isInteger();
+  if (auto source = getTrits().getDefiningOp<FromIntOp>(); source && plain)
+    return source.getValues();
   std::optional<SmallVector<int8_t>> trits = getSmallConstant(adaptor.getTrits());
   auto scale = dyn_cast_or_null<DenseFPElementsAttr>(adaptor.getScale());
   if (!trits || (getScale() && !scale))

@@ -64,4 +64,21 @@ def Ternary_UnpackOp : Op<Ternary_Dialect, "unpack", [Pure]> {
   let hasFolder = 1;
 }
 
+def Ternary_FromIntOp : Op<Ternary_Dialect, "from_int", [Pure]> {
+  let summary = "integers that are -1, 0 or 1 as trits";
+  let description = [{
+    The inverse of `ternary.dequantize` to i8. What another integer becomes is
+    undefined. It stands behind a weight quantizer that has been taken apart,
+    until folding makes its result a parameter.
+
+    Constraints:
+    - (C1) `trits` has the shape of `values`.
+  }];
+  let arguments = (ins RankedTensorOf<[I8]>:$values);
+  let results = (outs TritTensor:$trits);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($trits)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 #endif // SETUN_DIALECT_TERNARY_IR_CONSTANTOPS_TD

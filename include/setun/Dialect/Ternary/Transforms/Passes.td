@@ -119,4 +119,70 @@ def FuseEpilogue : Pass<"ternary-fuse-epilogue", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def DecomposeBitLinear : Pass<"ternary-decompose-bit-linear"> {
+  let summary = "Write ternary.bit_linear as quantize, matmul and arithmetic";
+  let description = [{
+    y = (acc * scale) * (c / qmax) + bias, with acc the i32 product of the
+    quantized activations and the trits. The order of roundings: acc to f32
+    (one rounding above 2^24), times the scale, times (c / qmax), plus the bias,
+    each in f32 with one rounding; f16 and bf16 operands are widened first, and
+    the result is rounded to their type at the end. The quantizer itself rounds
+    in the type of `x`, as `ternary.quantize` says, with the `divide` spelling.
+    A scale of [N, G] goes into the product, whose result is f32 already.
+
+    ```mlir
+    %y = ternary.bit_linear ins(%x, %w, %s : tensor<?x8xf32>, tensor<4x8x!ternary.trit>, tensor<4xf32>)
+           outs(%y0 : tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+    becomes
+    ```mlir
+    %q:2 = ternary.quantize ins(%x : tensor<?x8xf32>) outs(...) -> tensor<?x8xi8>, tensor<?xf32>
+    %acc = ternary.matmul ins(%q#0, %w : tensor<?x8xi8>, tensor<4x8x!ternary.trit>) outs(...) -> tensor<?x4xi32>
+    %f = arith.sitofp %acc : tensor<?x4xi32> to tensor<?x4xf32>
+    %sb = linalg.broadcast ins(%s : tensor<4xf32>) outs(...) dimensions = [0]
+    %p = arith.mulf %f, %sb : tensor<?x4xf32>
+    %d = arith.divf %q#1, %qmax : tensor<?xf32>
+    %db = linalg.broadcast ins(%d : tensor<?xf32>) outs(...) dimensions = [1]
+    %y = arith.mulf %p, %db : tensor<?x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::setun::ternary::TernaryDialect"];
+}
+
+def DecomposeQuantizeWeight : Pass<"ternary-decompose-quantize-weight"> {
+  let summary = "Write ternary.quantize_weight as arithmetic on tensors";
+  let description = [{
+    The quantizer becomes what an exporter would have written, in the type of
+    the weight: s = max(measure(|w|), eps), t = clamp(roundeven(w * (1 / s))).
+    The sum of a mean is taken in f32 for f16 and bf16. The lower median is found
+    bit by bit: in a loop over the bits of the type, from the highest, elements
+    below the prefix are counted, so nothing is sorted and the result is exact.
+
+    The trits come out of a `ternary.from_int`. A `ternary.matmul` without
+    `scales` that reads them becomes a `linalg.matmul` with their integers, so
+    that `--ternary-fold-weights` sees one kind of product only.
+
+    ```mlir
+    %t, %s = ternary.quantize_weight %w : tensor<4x8xf32> -> tensor<4x8x!ternary.trit>, tensor<1xf32>
+    ```
+    becomes
+    ```mlir
+    %a = math.absf %w : tensor<4x8xf32>
+    %sum = linalg.reduce { arith.addf } ins(%a : tensor<4x8xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1]
+    %mean = arith.divf %sum, %count : tensor<f32>
+    %s0 = arith.maximumf %mean, %eps : tensor<f32>
+    %i = arith.divf %one, %s0 : tensor<f32>
+    %ib = linalg.broadcast ins(%i : tensor<f32>) outs(...) dimensions = [0, 1]
+    ...                                  // %v = clamp(roundeven(%w * %ib), -1, 1)
+    %v8 = arith.fptosi %v : tensor<4x8xf32> to tensor<4x8xi8>
+    %t = ternary.from_int %v8 : tensor<4x8xi8> -> tensor<4x8x!ternary.trit>
+    %s = tensor.expand_shape %s0 [] output_shape [1] : tensor<f32> into tensor<1xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::setun::ternary::TernaryDialect"];
+}
+
 #endif // SETUN_DIALECT_TERNARY_TRANSFORMS_PASSES_TD
