@@ -42,6 +42,10 @@ void KernelBuilder::store(Value value, Value buffer, Value at) {
     memref::StoreOp::create(*this, value, buffer, ValueRange{at});
 }
 
+void KernelBuilder::prefetch(Value buffer, Value at) {
+  memref::PrefetchOp::create(*this, buffer, ValueRange{at}, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 Value KernelBuilder::broadcastDword(Value bytes, Value at, int64_t lanes) {
   Value dword = bitcast(load(bytes, at, i8s(4)), i32s(1));
   return bitcast(broadcast(vector::ExtractOp::create(*this, dword, 0), i32s(lanes / 4)), i8s(lanes));

@@ -114,8 +114,7 @@ void Task::addRows(Value tile, Value chunkStart) {
     // The next rows lie a whole row block further: no hardware stream finds them.
     Value next = b.add(blockNow[0], p.blockBytes);
     for (int64_t line = 0; line < Product::kStepBytes; line += 64)
-      memref::PrefetchOp::create(b, p.weight, ValueRange{b.add(next, line)}, /*isWrite=*/false, /*localityHint=*/3,
-                                 /*isDataCache=*/true);
+      b.prefetch(p.weight, b.add(next, line));
     Values inner{blockNow[0], blockNow[1]};
     inner = b.loop(b.index(0), b.index(Product::kBlockRows), unroll, inner, [&](Value, ValueRange now) {
       for (int64_t r = 0; r < unroll; ++r) {

@@ -19,7 +19,7 @@
 using namespace mlir;
 using namespace setun;
 
-static constexpr int64_t kTilesPerBlock = 16, kTilesPerHalf = 8, kVectors = 4;
+static constexpr int64_t kTilesPerBlock = 16, kTilesPerHalf = 8, kVectors = 4, kAhead = 2048;
 
 static Value call(KernelBuilder &b, StringRef name, VectorType type, Value x, Value y) {
   return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), ValueRange{x, y}).getResult(0);
@@ -87,6 +87,8 @@ void x86::emitMaddDecode(KernelBuilder &b, const Product &p, Value from, Value t
             Values columns, next(2 * kVectors);
             for (int64_t plane = 0; plane < 4; ++plane)
               columns.push_back(b.broadcastDword(bytes, b.add(column, 4 * plane), 32));
+            for (int64_t line = 0; line < Product::kStepBytes; line += 64)
+              b.prefetch(p.weight, b.add(weights, kAhead + line));
             for (int64_t v = 0; v < kVectors; ++v) {
               Value codes = b.load(p.weight, b.add(weights, 32 * v), b.i8s(32));
               std::tie(next[v], next[kVectors + v]) = addVector(b, inner[v], inner[kVectors + v], codes, columns);

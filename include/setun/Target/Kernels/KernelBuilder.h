@@ -74,6 +74,8 @@ public:
     return mlir::vector::LoadOp::create(*this, type, buffer, ValueRange{at});
   }
   void store(Value value, Value buffer, Value at);
+  /// Asks for the cache line of an element that is read later; it may lie past the buffer.
+  void prefetch(Value buffer, Value at);
   /// Four bytes in each dword of a vector of bytes: the activations of four columns, for every row.
   Value broadcastDword(Value bytes, Value at, int64_t lanes);
 
