@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace setun::onnx;
 
@@ -152,35 +154,37 @@ static LogicalResult importPow(Node &node) {
   Emitter &e = node.e;
   int32_t dtype = node.in(0).dtype;
   std::optional<double> exponent = node.constantNumber(1);
-  Value x;
-  if (exponent && isFloat(dtype) && node.in(1).shape.size() <= node.in(0).shape.size()) {
-    x = e.value(node.in(0));
-    auto inverse = [&](Value v) {
-      return arith::DivFOp::create(e.b, e.fill(node.in(0).shape, 1, e.elementType(dtype)), v);
-    };
-    Value result;
-    if (*exponent == 1)
-      result = x;
-    else if (*exponent == 2)
-      result = arith::MulFOp::create(e.b, x, x);
-    else if (*exponent == 3)
-      result = arith::MulFOp::create(e.b, arith::MulFOp::create(e.b, x, x), x);
-    else if (*exponent == 0.5)
-      result = math::SqrtOp::create(e.b, x);
-    else if (*exponent == -0.5)
-      result = inverse(math::SqrtOp::create(e.b, x));
-    else if (*exponent == -1)
-      result = inverse(x);
-    if (result)
-      return node.out(e.make(result, dtype, node.in(0).shape));
-  }
-  Tensor power = e.cast(node.in(1), dtype);
-  FailureOr<Shape> shape = e.broadcastShape(node.in(0).shape, power.shape);
+  FailureOr<Shape> shape = e.broadcastShape(node.in(0).shape, node.in(1).shape);
   if (failed(shape))
     return failure();
-  Tensor base = e.broadcast(node.in(0), *shape), wide = e.broadcast(power, *shape);
-  Value a = e.value(base), b = e.value(wide);
-  Value result = isFloat(dtype) ? Value(math::PowFOp::create(e.b, a, b)) : Value(math::IPowIOp::create(e.b, a, b));
+  Tensor base = e.broadcast(node.in(0), *shape);
+  Value x = e.value(base), result;
+  if (!isFloat(dtype)) {
+    if (!exponent || *exponent < 0 || *exponent > 64 || *exponent != std::floor(*exponent))
+      return node.fail("a power of integers needs a constant exponent from 0 to 64");
+    result = *exponent == 0 ? e.fill(*shape, 1, e.elementType(dtype)) : x;
+    for (int i = 1; i < int(*exponent); ++i)
+      result = arith::MulIOp::create(e.b, result, x);
+    return node.out(e.make(result, dtype, *shape));
+  }
+  auto inverse = [&](Value v) { return arith::DivFOp::create(e.b, e.fill(*shape, 1, e.elementType(dtype)), v); };
+  if (exponent == 1)
+    result = x;
+  else if (exponent == 2)
+    result = arith::MulFOp::create(e.b, x, x);
+  else if (exponent == 3)
+    result = arith::MulFOp::create(e.b, arith::MulFOp::create(e.b, x, x), x);
+  else if (exponent == 0.5)
+    result = math::SqrtOp::create(e.b, x);
+  else if (exponent == -0.5)
+    result = inverse(math::SqrtOp::create(e.b, x));
+  else if (exponent == -1)
+    result = inverse(x);
+  if (!result) {
+    Tensor power = e.cast(node.in(1), dtype);
+    power = e.broadcast(power, *shape);
+    result = math::PowFOp::create(e.b, x, e.value(power));
+  }
   return node.out(e.make(result, dtype, *shape));
 }
 

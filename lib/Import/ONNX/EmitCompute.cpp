@@ -96,7 +96,7 @@ Tensor Emitter::cast(Tensor &t, int32_t dtype) {
   if (t.dtype == dtype)
     return t;
   Tensor result = make(nullptr, dtype, t.shape);
-  if (t.contents && isIndexLike(t.dtype) && isIndexLike(dtype)) {
+  if (t.contents && (isIndexLike(t.dtype) || t.dtype == TensorProto::BOOL) && isIndexLike(dtype)) {
     result.contents = t.contents;
     return result;
   }

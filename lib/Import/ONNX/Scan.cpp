@@ -46,10 +46,23 @@ static LogicalResult importCumSum(Node &node) {
         SmallVector<OpFoldResult> offsets(x.rank(), b.getIndexAttr(0));
         offsets[*axis] = at;
         Value part = tensor::ExtractSliceOp::create(b, loc, sliceType, input, offsets, sizes, strides);
-        Value next = isFloat(x.dtype) ? Value(arith::AddFOp::create(b, loc, carried[1], part))
-                                      : Value(arith::AddIOp::create(b, loc, carried[1], part));
-        Value written =
-            tensor::InsertSliceOp::create(b, loc, exclusive ? carried[1] : next, carried[0], offsets, sizes, strides);
+        // The sum is updated in place, after or before it is written out.
+        auto add = [&] {
+          SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(x.rank()));
+          SmallVector<utils::IteratorType> iterators(x.rank(), utils::IteratorType::parallel);
+          return linalg::GenericOp::create(b, loc, carried[1].getType(), part, carried[1], maps, iterators,
+                                           [&](OpBuilder &b, Location loc, ValueRange v) {
+                                             Value total = isFloat(x.dtype)
+                                                               ? Value(arith::AddFOp::create(b, loc, v[1], v[0]))
+                                                               : Value(arith::AddIOp::create(b, loc, v[1], v[0]));
+                                             linalg::YieldOp::create(b, loc, total);
+                                           })
+              .getResult(0);
+        };
+        Value next = exclusive ? carried[1] : add();
+        Value written = tensor::InsertSliceOp::create(b, loc, next, carried[0], offsets, sizes, strides);
+        if (exclusive)
+          next = add();
         scf::YieldOp::create(b, loc, ValueRange{written, next});
       });
   return node.out(e.make(loop.getResult(0), x.dtype, x.shape));
