@@ -86,6 +86,7 @@ struct DropFastMath : PassWrapper<DropFastMath, OperationPass<ModuleOp>> {
 static void bufferize(OpPassManager &pm) {
   bufferization::OneShotBufferizePassOptions oneShot;
   oneShot.bufferizeFunctionBoundaries = true;
+  oneShot.allowReturnAllocsFromLoops = true; // a sort swaps two buffers
   oneShot.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(oneShot));
   bufferization::BufferResultsToOutParamsPassOptions outParams;
