@@ -6,13 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Only upstream passes, plus the one that widens sums. Speed matters little here; that every operation of the input
-// contract goes through matters.
+// Upstream passes, the one that widens sums, and the lowerings of our own operations. Speed matters little here; that
+// every operation of the input contract goes through matters.
 
 #include "setun/Evaluate/SlicePipeline.h"
 
+#include "setun/Conversion/Passes.h"
 #include "setun/Dialect/NN/IR/NN.h"
 #include "setun/Dialect/Ternary/IR/Ternary.h"
+#include "setun/Target/Passes.h"
 #include "setun/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -22,6 +24,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/ControlFlow/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
@@ -29,6 +32,7 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/BufferDeallocationOpInterfaceImpl.h"
 #include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
@@ -58,26 +62,11 @@ void setun::registerSliceDialects(DialectRegistry &registry) {
 
 namespace {
 
-/// Copies between strided buffers would become calls of a runtime function that is not there.
-struct CopiesToLinalg : PassWrapper<CopiesToLinalg, OperationPass<ModuleOp>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CopiesToLinalg)
+/// A check would end this process; what it guards reads inside its buffer anyway.
+struct DropAsserts : PassWrapper<DropAsserts, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DropAsserts)
   void runOnOperation() override {
-    getOperation().walk([](memref::CopyOp copy) {
-      OpBuilder builder(copy);
-      linalg::CopyOp::create(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
-      copy.erase();
-    });
-  }
-};
-
-/// The emulation of small floats lets every `extf(truncf(x))` be folded to x. But a slice must round where its graph
-/// rounds.
-struct DropFastMath : PassWrapper<DropFastMath, OperationPass<ModuleOp>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DropFastMath)
-  void runOnOperation() override {
-    getOperation().walk([](arith::ArithFastMathInterface op) {
-      op->setAttr(op.getFastMathAttrName(), arith::FastMathFlagsAttr::get(op.getContext(), arith::FastMathFlags::none));
-    });
+    getOperation().walk([](cf::AssertOp op) { op.erase(); });
   }
 };
 
@@ -94,20 +83,29 @@ static void bufferize(OpPassManager &pm) {
   outParams.modifyPublicFunctions = true;
   pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
   bufferization::buildBufferDeallocationPipeline(pm, {});
-  pm.addPass(std::make_unique<CopiesToLinalg>());
+  pm.addPass(createExpandCopies());
 }
 
-/// libgcc before 13 has no conversion from float to bfloat, and the math intrinsics have no bf16 form.
+/// Our own operations, whose loops stand in vectors.
+static void lowerOwnOps(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
+  pm.addPass(createConvertTernaryToLoops());
+  pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
+  pm.addPass(createHoistScratch());
+  pm.addPass(std::make_unique<DropAsserts>());
+}
+
+/// The rounding to a small float must not be folded away: a slice rounds where its graph rounds. libgcc before 13 has no conversion from float to bfloat, and the math intrinsics have no bf16 form.
 static void emulateSmallFloats(OpPassManager &pm) {
   math::MathExtendToSupportedTypesOptions extend;
   extend.targetTypeStr = "f32";
   pm.addPass(math::createMathExtendToSupportedTypes(extend));
-  pm.addPass(std::make_unique<DropFastMath>());
+  pm.addPass(createStrictFloats());
   arith::ArithEmulateUnsupportedFloatsOptions emulate;
   emulate.sourceTypeStrs = {"bf16"};
   emulate.targetTypeStr = "f32";
   pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
-  pm.addPass(std::make_unique<DropFastMath>());
+  pm.addPass(createStrictFloats());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));
@@ -122,12 +120,15 @@ void setun::buildSlicePipeline(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   bufferize(pm);
+  lowerOwnOps(pm);
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(createConvertVectorToSCFPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
   emulateSmallFloats(pm);
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createArithToLLVMConversionPass());
@@ -135,5 +136,6 @@ void setun::buildSlicePipeline(OpPassManager &pm) {
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
