@@ -95,7 +95,8 @@ static void lowerOwnOps(OpPassManager &pm) {
   pm.addPass(std::make_unique<DropAsserts>());
 }
 
-/// The rounding to a small float must not be folded away: a slice rounds where its graph rounds. libgcc before 13 has no conversion from float to bfloat, and the math intrinsics have no bf16 form.
+/// The rounding to a small float must not be folded away: a slice rounds where its graph rounds. libgcc before 13 has
+/// no conversion from float to bfloat, and the math intrinsics have no bf16 form.
 static void emulateSmallFloats(OpPassManager &pm) {
   math::MathExtendToSupportedTypesOptions extend;
   extend.targetTypeStr = "f32";

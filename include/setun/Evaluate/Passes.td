@@ -59,4 +59,27 @@ def FoldConstants : Pass<"setun-fold-constants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::ml_program::MLProgramDialect"];
 }
 
+def VerifyRaise : Pass<"setun-verify-raise", "::mlir::ModuleOp"> {
+  let summary = "run what was raised against what it was raised from";
+  let description = [{
+    The raising passes leave pairs of functions under `keep-proofs`: a slice as it
+    was, and the raised slice, whose `setun.raised_from` names the first. Both are
+    compiled and run on random inputs and on edge cases (zeros, ties at .5, one
+    huge value a row, denormals, rows of different range), with small sizes for
+    what is dynamic. A difference above the tolerance is an error that names the
+    element; a pair that cannot be run leaves a warning. The pairs are removed.
+
+    ```mlir
+    func.func private @proof_0(%x: tensor<?x64xf32>, %g: tensor<64xf32>) -> tensor<?x64xf32> attributes {setun.proof} { ... }
+    func.func private @proof_0_raised(%x: tensor<?x64xf32>, %g: tensor<64xf32>) -> tensor<?x64xf32>
+      attributes {setun.raise = "rms_norm", setun.raised_from = @proof_0} { ... nn.rms_norm ... }
+    // becomes nothing, or an error
+    ```
+  }];
+  let options = [Option<"tolerance", "tolerance", "double", "1e-5",
+                        "largest difference, relative to the largest magnitude in a row of the result">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect",
+                           "::setun::ternary::TernaryDialect"];
+}
+
 #endif // SETUN_EVALUATE_PASSES_TD
