@@ -11,6 +11,7 @@
 
 #include "setun/Dialect/NN/IR/NN.h"
 #include "setun/Dialect/Ternary/IR/Ternary.h"
+#include "setun/Dialect/Utils/Proof.h"
 #include "setun/Evaluate/ConstantSlice.h"
 #include "setun/Evaluate/ParameterBuilder.h"
 #include "setun/Evaluate/Passes.h"
@@ -300,6 +301,8 @@ WeightFolder::WeightFolder(ModuleOp module) : module(module), context(module.get
 
 LogicalResult WeightFolder::run() {
   for (auto function : module.getOps<func::FuncOp>()) {
+    if (isProof(function))
+      continue;
     done.clear(); // a dense weight is a value of its function
     ConstantValues constants(function);
     SmallVector<Product> products;

@@ -67,7 +67,7 @@ func.func @quantizer(%x: tensor<3x4xf32>, %z: tensor<3x2xf32>) -> (tensor<3x2xf3
 
 // CHECK-LABEL: func @dense(
 // CHECK: %[[W:.*]] = arith.constant dense<{{\[\[}}1.000000e+00, 2.000000e+00], [-3.000000e+00, 0.000000e+00]]> : tensor<2x2xf32>
-// CHECK: linalg.matmul indexing_maps = [#{{.*}}, #{{.*}}, #{{.*}}] ins(%{{.*}}, %[[W]]
+// CHECK: linalg.matmul indexing_maps = [#{{.*}}, #{{.*}}, #{{.*}}] {setun.reason = "w[0,1] = 2 is none of -1, 0, 1"} ins(%{{.*}}, %[[W]]
 ml_program.global private @w(dense<[[0.5, 1.0], [-1.5, 0.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
 func.func @dense(%x: tensor<3x2xf32>, %z: tensor<3x2xf32>) -> tensor<3x2xf32> {
   %w = ml_program.global_load_const @w : tensor<2x2xf32>
