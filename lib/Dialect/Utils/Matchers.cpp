@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/OperationSupport.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
@@ -107,6 +108,16 @@ std::optional<double> setun::getSplat(Value value) {
       break;
   }
   return std::nullopt;
+}
+
+ElementsAttr setun::getConstantData(Value value) {
+  ElementsAttr data;
+  if (matchPattern(value, m_Constant(&data)))
+    return data;
+  auto load = value.getDefiningOp<ml_program::GlobalLoadConstOp>();
+  auto global = load ? SymbolTable::lookupNearestSymbolFrom<ml_program::GlobalOp>(load, load.getGlobalAttr())
+                     : ml_program::GlobalOp();
+  return global && !global.getIsMutable() ? dyn_cast_or_null<ElementsAttr>(global.getValueAttr()) : ElementsAttr();
 }
 
 /// The bound keeps shared operands from being compared over and over; deeper duplicates are `--cse`'s business.

@@ -16,6 +16,7 @@
 #define SETUN_DIALECT_UTILS_MATCHERS_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/BuiltinAttributeInterfaces.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -41,6 +42,9 @@ struct View {
 
 /// The one element of a constant tensor, however it was made; for a value of float type.
 std::optional<double> getSplat(mlir::Value value);
+
+/// The data of a constant or of an immutable parameter that is in memory; null otherwise.
+mlir::ElementsAttr getConstantData(mlir::Value value);
 
 /// Whether both are one value: the same SSA value, or equal pure computations.
 bool isSameValue(mlir::Value a, mlir::Value b);

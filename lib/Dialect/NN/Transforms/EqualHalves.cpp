@@ -9,25 +9,11 @@
 #include "EqualHalves.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include "mlir/IR/Matchers.h"
-#include "mlir/IR/SymbolTable.h"
 
 using namespace mlir;
 using namespace setun;
-
-/// The data of a constant or of a parameter that is in memory.
-static ElementsAttr getData(Value value) {
-  ElementsAttr data;
-  if (matchPattern(value, m_Constant(&data)))
-    return data;
-  auto load = value.getDefiningOp<ml_program::GlobalLoadConstOp>();
-  auto global = load ? SymbolTable::lookupNearestSymbolFrom<ml_program::GlobalOp>(load, load.getGlobalAttr())
-                     : ml_program::GlobalOp();
-  return global && !global.getIsMutable() ? dyn_cast_or_null<ElementsAttr>(global.getValueAttr()) : ElementsAttr();
-}
 
 static bool hasEqualHalves(ElementsAttr data) {
   auto type = dyn_cast<RankedTensorType>(data.getType());
@@ -71,7 +57,7 @@ bool setun::hasEqualHalves(Value value) {
     return keepsLast(collapse.getReassociationIndices(), collapse.getSrcType()) && hasEqualHalves(collapse.getSrc());
   if (auto broadcast = dyn_cast<linalg::BroadcastOp>(op))
     return !llvm::is_contained(broadcast.getDimensions(), type.getRank() - 1) && hasEqualHalves(broadcast.getInput());
-  if (ElementsAttr data = getData(value))
+  if (ElementsAttr data = getConstantData(value))
     return ::hasEqualHalves(data);
   return op->hasTrait<OpTrait::Elementwise>() && op->getNumOperands() > 0 && isPure(op) &&
          llvm::all_of(op->getOperands(),
@@ -105,7 +91,7 @@ Value setun::makeHalf(OpBuilder &builder, Value value) {
                                        broadcast.getDimensions())
         .getResult()[0];
   }
-  if (getData(value)) {
+  if (getConstantData(value)) {
     SmallVector<OpFoldResult> zeros(type.getRank(), builder.getIndexAttr(0)),
         ones(type.getRank(), builder.getIndexAttr(1));
     return tensor::ExtractSliceOp::create(builder, loc, value, zeros, getHalfSizes(), ones);

@@ -65,6 +65,33 @@ def RaiseRotaryEmbedding : Pass<"nn-raise-rotary-embedding", "::mlir::ModuleOp">
                            "::mlir::tensor::TensorDialect", "::setun::nn::NNDialect"];
 }
 
+def RaiseAttention : Pass<"nn-raise-attention", "::mlir::ModuleOp"> {
+  let summary = "Find attention, grouped heads and causal masks";
+  let description = [{
+    Two batches of products with a softmax between them become `nn.attention`: a
+    scale on the queries, the keys or the scores, a soft cap, a mask that is added or
+    selects, a guard against rows of NaN. Transposes of the keys and the repetition
+    of key-value heads are folded. A mask that is proven to be a function of the two
+    indices, j <= i + past (and j > i + past - window), becomes `causal` (and `window`);
+    any other mask stays an operand. Fused attention gets the same treatment of its
+    mask and heads.
+
+    ```mlir
+    %s = linalg.batch_matmul ins(%q3, %kt : tensor<4x?x8xf32>, tensor<4x8x?xf32>) outs(...)
+    ...                                                   // * scale + mask, softmax
+    %y = linalg.batch_matmul ins(%p3, %v3 : tensor<4x?x?xf32>, tensor<4x?x8xf32>) outs(...)
+    ```
+    becomes
+    ```mlir
+    %y = nn.attention ins(%q, %k, %v : tensor<1x4x?x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>)
+           past(%past) outs(...) {causal, scale = 0.35 : f32} -> tensor<1x4x?x8xf32>
+    ```
+  }];
+  let options = [KeepProofs<"attention">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::setun::nn::NNDialect"];
+}
+
 def LowerState : Pass<"setun-lower-state", "::mlir::ModuleOp"> {
   let summary = "Turn state that is passed in and out into buffers written in place";
   let description = [{
