@@ -9,6 +9,7 @@
 #include "setun/Evaluate/ConstantSlice.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/SetVector.h"
@@ -128,6 +129,21 @@ llvm::Expected<std::unique_ptr<llvm::WritableMemoryBuffer>> ConstantSlice::evalu
   return std::move(results->front());
 }
 
+/// Frees the bytes of resources that the module does not hold any longer: of a large model, most of them go while its
+/// weights are folded.
+static void releaseResources(ModuleOp module, ArrayRef<DenseResourceElementsAttr> erased) {
+  if (erased.empty())
+    return;
+  llvm::DenseSet<DialectResourceBlobManager::BlobEntry *> held;
+  module.walk([&](Operation *op) {
+    op->getAttrDictionary().walk(
+        [&](DenseResourceElementsAttr value) { held.insert(value.getRawHandle().getResource()); });
+  });
+  for (DenseResourceElementsAttr value : erased)
+    if (!held.contains(value.getRawHandle().getResource()))
+      value.getRawHandle().getResource()->setBlob(AsmResourceBlob());
+}
+
 void setun::eraseDeadParameters(ModuleOp module) {
   for (auto function : module.getOps<func::FuncOp>())
     for (Block &block : function.getBody())
@@ -137,7 +153,13 @@ void setun::eraseDeadParameters(ModuleOp module) {
   llvm::StringSet<> used;
   module.walk([&](ml_program::GlobalLoadConstOp load) { used.insert(load.getGlobal().getLeafReference()); });
   module.walk([&](ml_program::GlobalLoadOp load) { used.insert(load.getGlobal().getLeafReference()); });
-  for (auto global : llvm::make_early_inc_range(module.getOps<ml_program::GlobalOp>()))
-    if (global.isPrivate() && !global.getIsMutable() && !used.contains(global.getSymName()))
-      global.erase();
+  SmallVector<DenseResourceElementsAttr> erased;
+  for (auto global : llvm::make_early_inc_range(module.getOps<ml_program::GlobalOp>())) {
+    if (!global.isPrivate() || global.getIsMutable() || used.contains(global.getSymName()))
+      continue;
+    if (auto value = dyn_cast_if_present<DenseResourceElementsAttr>(global.getValueAttr()))
+      erased.push_back(value);
+    global.erase();
+  }
+  releaseResources(module, erased);
 }

@@ -13,6 +13,7 @@
 #include "setun/Dialect/Ternary/IR/Ternary.h"
 #include "setun/Dialect/Utils/Proof.h"
 #include "setun/Evaluate/ConstantSlice.h"
+#include "setun/Evaluate/MatrixProducts.h"
 #include "setun/Evaluate/ParameterBuilder.h"
 #include "setun/Evaluate/Passes.h"
 #include "setun/Evaluate/TernaryTest.h"
@@ -48,11 +49,13 @@ static std::optional<ElementKind> getKind(Type type) {
 
 namespace {
 
-/// A product whose weight is constant. `weight` is the operand without transposes; `isNK` tells its layout.
+/// A product whose weight is constant. `weight` is the operand without transposes; `isNK` tells its layout. `leaf` is
+/// the parameter or constant that holds the weight's bytes as they are, if nothing is computed.
 struct Product {
   linalg::MatmulOp op;
   Value weight;
   bool isNK;
+  Operation *leaf;
 
   static std::optional<Product> match(linalg::MatmulOp op, const ConstantValues &constants);
   /// Makes `value` the weight; it is [N, K] or [K, N].
@@ -112,7 +115,10 @@ std::optional<Product> Product::match(linalg::MatmulOp op, const ConstantValues 
     isNK ^= transpose.getPermutation() == ArrayRef<int64_t>{1, 0};
     weight = transpose.getInput();
   }
-  return Product{op, weight, isNK};
+  Operation *source = weight.getDefiningOp();
+  while (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(source))
+    source = source->getOperand(0).getDefiningOp();
+  return Product{op, weight, isNK, isa<ml_program::GlobalLoadConstOp, arith::ConstantOp>(source) ? source : nullptr};
 }
 
 void Product::setWeight(Value value, bool isNK) {
@@ -208,7 +214,6 @@ LogicalResult WeightFolder::computeFolded(Product &product, ConstantSlice *slice
   std::unique_ptr<llvm::WritableMemoryBuffer> computed;
   ParameterBytes plain;
   ArrayRef<char> bytes;
-  Operation *leaf = product.weight.getDefiningOp();
   if (slice) {
     auto result = slice->evaluate(evaluator);
     if (!result) {
@@ -218,16 +223,17 @@ LogicalResult WeightFolder::computeFolded(Product &product, ConstantSlice *slice
     computed = std::move(*result);
     bytes = ArrayRef<char>(computed->getBufferStart(), computed->getBufferSize());
   } else {
-    FailureOr<ParameterBytes> opened = openLeaf(leaf);
+    FailureOr<ParameterBytes> opened = openLeaf(product.leaf);
     if (failed(opened))
       return failure();
     plain = std::move(*opened);
     bytes = plain.get();
   }
-  std::string name = chooseName(product, slice ? ArrayRef<Operation *>(slice->leaves) : ArrayRef<Operation *>(leaf));
+  std::string name =
+      chooseName(product, slice ? ArrayRef<Operation *>(slice->leaves) : ArrayRef<Operation *>(product.leaf));
   int64_t width = llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
   if (static_cast<int64_t>(bytes.size()) < type.getNumElements() * width)
-    return emitError(leaf->getLoc()) << "the data of the weight is too short for " << type;
+    return emitError(product.weight.getLoc()) << "the data of the weight is too short for " << type;
 
   if (kind) {
     int64_t d0 = type.getDimSize(0), d1 = type.getDimSize(1);
@@ -270,22 +276,22 @@ void WeightFolder::replace(Product &product, const Folded &folded) {
 }
 
 LogicalResult WeightFolder::fold(Product &product) {
-  Operation *definition = product.weight.getDefiningOp();
   std::string key;
   std::optional<ConstantSlice> slice;
-  if (auto load = getLoad(definition)) {
+  if (auto load = dyn_cast_if_present<ml_program::GlobalLoadConstOp>(product.leaf)) {
     if (embeddings.contains(load.getGlobal().getLeafReference())) {
       product.setWeight(product.weight, product.isNK); // one table for both uses
       return success();
     }
     key = load.getGlobal().getLeafReference().str();
-  } else if (auto constant = dyn_cast<arith::ConstantOp>(definition)) {
+  } else if (auto constant = dyn_cast_if_present<arith::ConstantOp>(product.leaf)) {
     llvm::raw_string_ostream(key) << constant.getValue().getAsOpaquePointer();
   } else {
     slice = ConstantSlice::cut(product.weight);
     key = slice->getKey();
   }
-  auto [entry, isNew] = done.try_emplace(key + (product.isNK ? " nk" : " kn"));
+  llvm::raw_string_ostream(key) << (product.isNK ? " nk " : " kn ") << product.getType();
+  auto [entry, isNew] = done.try_emplace(key);
   if (isNew && failed(computeFolded(product, slice ? &*slice : nullptr, entry->second)))
     return failure();
   replace(product, entry->second);
@@ -304,6 +310,7 @@ LogicalResult WeightFolder::run() {
     if (isProof(function))
       continue;
     done.clear(); // a dense weight is a value of its function
+    makeMatrixProducts(function, ConstantValues(function));
     ConstantValues constants(function);
     SmallVector<Product> products;
     for (Block &block : function.getBody())

@@ -35,6 +35,7 @@
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -62,11 +63,40 @@ void setun::registerSliceDialects(DialectRegistry &registry) {
 
 namespace {
 
-/// A check would end this process; what it guards reads inside its buffer anyway.
-struct DropAsserts : PassWrapper<DropAsserts, OperationPass<ModuleOp>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(DropAsserts)
+/// Nothing that the data of a model does may end this process. A check is dropped: what it guards reads inside its
+/// buffer anyway. A division by zero, or of the least integer by -1, becomes one by 1.
+struct KeepAlive : PassWrapper<KeepAlive, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(KeepAlive)
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<arith::ArithDialect>(); }
+
   void runOnOperation() override {
     getOperation().walk([](cf::AssertOp op) { op.erase(); });
+    getOperation().walk([](Operation *op) {
+      if (isa<arith::DivSIOp, arith::RemSIOp, arith::DivUIOp, arith::RemUIOp>(op))
+        guard(op, isa<arith::DivSIOp, arith::RemSIOp>(op));
+    });
+  }
+
+  static void guard(Operation *op, bool isSigned) {
+    ImplicitLocOpBuilder builder(op->getLoc(), op);
+    Value dividend = op->getOperand(0), divisor = op->getOperand(1);
+    Type type = divisor.getType();
+    unsigned width = getElementTypeOrSelf(type).isIndex() ? 64 : getElementTypeOrSelf(type).getIntOrFloatBitWidth();
+    auto is = [&](Value value, const APInt &number) {
+      Attribute scalar = builder.getIntegerAttr(getElementTypeOrSelf(type), number);
+      auto attribute = isa<ShapedType>(type) ? TypedAttr(DenseElementsAttr::get(cast<ShapedType>(type), scalar))
+                                             : cast<TypedAttr>(scalar);
+      Value constant = arith::ConstantOp::create(builder, attribute);
+      return std::pair(constant, Value(arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, value, constant)));
+    };
+    Value traps = is(divisor, APInt::getZero(width)).second;
+    if (isSigned) {
+      Value least = is(dividend, APInt::getSignedMinValue(width)).second;
+      Value overflows = arith::AndIOp::create(builder, least, is(divisor, APInt::getAllOnes(width)).second);
+      traps = arith::OrIOp::create(builder, traps, overflows);
+    }
+    Value one = is(divisor, APInt(width, 1)).first;
+    op->setOperand(1, arith::SelectOp::create(builder, traps, one, divisor));
   }
 };
 
@@ -92,7 +122,6 @@ static void lowerOwnOps(OpPassManager &pm) {
   pm.addPass(createConvertTernaryToLoops());
   pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
   pm.addPass(createHoistScratch());
-  pm.addPass(std::make_unique<DropAsserts>());
 }
 
 /// The rounding to a small float must not be folded away: a slice rounds where its graph rounds. libgcc before 13 has
@@ -123,6 +152,7 @@ void setun::buildSlicePipeline(OpPassManager &pm) {
   bufferize(pm);
   lowerOwnOps(pm);
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(std::make_unique<KeepAlive>());
   pm.addPass(createConvertVectorToSCFPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());

@@ -108,6 +108,36 @@ func.func @integers(%x: tensor<?x3xi8>, %z: tensor<?x2xi32>, %ids: tensor<2xi64>
 
 // -----
 
+// Other forms: a batch of one matrix, a vector on either side.
+
+// CHECK-LABEL: func @forms(
+// CHECK: %[[X2:.*]] = tensor.collapse_shape %{{.*}} {{\[\[}}0, 1], [2]] : tensor<1x?x4xf32> into tensor<?x4xf32>
+// CHECK: ternary.dequantize
+// CHECK: %[[Y2:.*]] = linalg.matmul {{.*}} ins(%[[X2]], %{{.*}} : tensor<?x4xf32>, tensor<2x4xf32>)
+// CHECK: tensor.expand_shape %[[Y2]] {{\[\[}}0, 1], [2]]
+// CHECK: %[[V:.*]] = tensor.expand_shape %{{.*}} {{\[\[}}0, 1]] output_shape [1, 4] : tensor<4xf32> into tensor<1x4xf32>
+// CHECK: ternary.dequantize
+// CHECK: linalg.matmul {{.*}} ins(%[[V]], %{{.*}} : tensor<1x4xf32>, tensor<2x4xf32>)
+// CHECK: ternary.dequantize
+// CHECK: %[[U:.*]] = linalg.matmul {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x2xf32>, tensor<4x2xf32>)
+// CHECK: tensor.collapse_shape %[[U]]
+ml_program.global private @w(dense<[[[0.5, 0.0], [0.0, -0.5], [-0.5, 0.5], [0.5, 0.0]]]> : tensor<1x4x2xf32>) : tensor<1x4x2xf32>
+ml_program.global private @v(dense<[[0.5, 0.0], [0.0, -0.5], [-0.5, 0.5], [0.5, 0.0]]> : tensor<4x2xf32>) : tensor<4x2xf32>
+func.func @forms(%x: tensor<1x?x4xf32>, %z: tensor<1x?x2xf32>, %a: tensor<4xf32>, %az: tensor<2xf32>, %b: tensor<2xf32>, %bz: tensor<4xf32>)
+    -> (tensor<1x?x2xf32>, tensor<2xf32>, tensor<4xf32>) {
+  %w = ml_program.global_load_const @w : tensor<1x4x2xf32>
+  %v = ml_program.global_load_const @v : tensor<4x2xf32>
+  // expected-remark @+1 {{ternary weight 'w', 2 x 4}}
+  %y = linalg.batch_matmul ins(%x, %w : tensor<1x?x4xf32>, tensor<1x4x2xf32>) outs(%z : tensor<1x?x2xf32>) -> tensor<1x?x2xf32>
+  // expected-remark @+1 {{ternary weight 'v', 2 x 4}}
+  %y1 = linalg.vecmat ins(%a, %v : tensor<4xf32>, tensor<4x2xf32>) outs(%az : tensor<2xf32>) -> tensor<2xf32>
+  // expected-remark @+1 {{ternary weight 'v', 4 x 2}}
+  %y2 = linalg.matvec ins(%v, %b : tensor<4x2xf32>, tensor<2xf32>) outs(%bz : tensor<4xf32>) -> tensor<4xf32>
+  return %y, %y1, %y2 : tensor<1x?x2xf32>, tensor<2xf32>, tensor<4xf32>
+}
+
+// -----
+
 // Nothing to do: the right side is an input.
 
 // CHECK-LABEL: func @inputs(

@@ -37,7 +37,7 @@ struct ConstantSlice {
 /// The bytes of a load of a parameter or of a constant. Fails with a diagnostic.
 llvm::FailureOr<ParameterBytes> openLeaf(mlir::Operation *leaf);
 
-/// Removes loads and pure operations without users, then private parameters that nothing names.
+/// Removes loads and pure operations without users, then private parameters that nothing names, and their data.
 void eraseDeadParameters(mlir::ModuleOp module);
 
 } // namespace setun

@@ -14,8 +14,8 @@ include "mlir/Pass/PassBase.td"
 def FoldWeights : Pass<"ternary-fold-weights", "::mlir::ModuleOp"> {
   let summary = "evaluate the weights of products and keep the ternary ones as trits";
   let description = [{
-    Every `linalg.matmul` (and `linalg.batch_matmul` of batch 1) whose weight
-    depends on parameters and constants alone: the weight is computed by the
+    Every `linalg.matmul` (`linalg.batch_matmul` of batch 1, `vecmat` and `matvec`
+    are written as such first) whose weight depends on parameters and constants alone: the weight is computed by the
     generic pipeline and every element is looked at. A weight in {-s, 0, +s},
     with one s for the tensor, a row (output column) or a group of columns,
     becomes a parameter of trits; magnitudes a few ulp off s, as a folded

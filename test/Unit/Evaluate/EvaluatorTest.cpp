@@ -208,6 +208,18 @@ func.func @slice(%x: tensor<3xf32>, %m: tensor<3xi1>) -> (tensor<3xf32>, tensor<
   EXPECT_EQ(std::vector<char>(bits.begin(), bits.end()), (std::vector<char>{0, 1, 0}));
 }
 
+TEST(Evaluator, SurvivesDivisionByZero) {
+  constexpr const char *text = R"(
+func.func @slice(%x: tensor<4xi32>, %y: tensor<4xi32>) -> (tensor<4xi32>, tensor<4xi32>) {
+  %d = arith.divsi %x, %y : tensor<4xi32>
+  %r = arith.remui %x, %y : tensor<4xi32>
+  return %d, %r : tensor<4xi32>, tensor<4xi32>
+})";
+  Evaluator evaluator;
+  std::vector<int32_t> x = {7, INT32_MIN, -9, 5}, y = {0, -1, 2, 3};
+  EXPECT_EQ(run<int32_t>(evaluator, text, {bytesOf(x), bytesOf(y)}), (std::vector<int32_t>{7, INT32_MIN, -4, 1}));
+}
+
 std::string getError(llvm::StringRef text, llvm::ArrayRef<llvm::ArrayRef<char>> arguments) {
   Evaluator evaluator;
   auto results = evaluator.evaluate(text, arguments);
