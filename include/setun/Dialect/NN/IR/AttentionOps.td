@@ -42,9 +42,9 @@ def NN_AttentionOp : DestinationOp<NN_Dialect, "attention", [AttrSizedOperandSeg
     is added to the scores (float) or selects them (i1); its sizes of 1 are
     broadcast. A query that sees no key gives zeros.
 
-    The scores of a query are summed over D in fixed lanes; the softmax's sum
-    and the product with v take keys in order, so that the bits do not depend
-    on how many queries come at once (docs/numerics.md).
+    The scores of a query are summed over D in fixed lanes, the softmax's sum
+    over the keys likewise, and the product with v takes keys in order, so that
+    the bits do not depend on how many queries come at once (docs/numerics.md).
 
     Constraints:
     - (C1) `q` is [B, H, S, D], `k` [B, G, T, D], `v` [B, G, T, E], `y` [B, H, S, E], of one float element type; G divides H.

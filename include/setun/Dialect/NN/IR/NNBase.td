@@ -18,6 +18,11 @@ def NN_Dialect : Dialect {
   let description = [{
     Normalization, rotary embedding, attention and embedding, with the semantics
     of the ONNX operators of opset 23 and 24, in destination style.
+
+    Constraints are numbered in each op's description, and the message of a
+    verifier begins with the number. (C0) holds for every op with `outs`: its
+    operands are all tensors, with one result a destination and of its type, or
+    all memrefs, without results. A dynamic size agrees with every size.
   }];
 }
 

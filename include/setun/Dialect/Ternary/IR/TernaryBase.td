@@ -23,6 +23,11 @@ def Ternary_Dialect : Dialect {
     Weights in {-1, 0, +1} (trits) and what BitNet b1.58 and its relatives do
     with them: quantize weights and activations, multiply by additions and
     subtractions, pack trits into bytes.
+
+    Constraints are numbered in each op's description, and the message of a
+    verifier begins with the number. (C0) holds for every op with `outs`: its
+    operands are all tensors, with one result a destination and of its type, or
+    all memrefs, without results. A dynamic size agrees with every size.
   }];
   let hasConstantMaterializer = 1;
   let useDefaultTypePrinterParser = 1;
