@@ -85,6 +85,8 @@ template <typename Word> static void encodeWords(const uint8_t *codes, uint8_t *
 }
 
 void PackedRow::decode(const uint8_t *bytes, uint8_t *codes) const {
+  if (tiles == 0)
+    return; // no bytes to point into
   bytes += begin;
   for (int64_t tile = 0; tile < tiles; ++tile, bytes += stride, codes += 4 * width) {
     if (width % 8 == 0)
@@ -97,6 +99,8 @@ void PackedRow::decode(const uint8_t *bytes, uint8_t *codes) const {
 }
 
 void PackedRow::encode(const uint8_t *codes, uint8_t *bytes) const {
+  if (tiles == 0)
+    return; // no bytes to point into
   bytes += begin;
   for (int64_t tile = 0; tile < tiles; ++tile, bytes += stride, codes += 4 * width) {
     if (width % 8 == 0)
