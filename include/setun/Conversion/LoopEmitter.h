@@ -59,6 +59,7 @@ public:
   mlir::Value div(mlir::Value x, mlir::Value y);
   mlir::Value rem(mlir::Value x, mlir::Value y);
   mlir::Value min(mlir::Value x, mlir::Value y);
+  mlir::Value max(mlir::Value x, mlir::Value y);
   /// `x` rounded down or up to a multiple of `y`.
   mlir::Value roundDown(mlir::Value x, int64_t y);
   mlir::Value ceilDiv(mlir::Value x, int64_t y);
@@ -88,6 +89,8 @@ public:
   // Lanes of buffers. Lanes past `count` read as zero and are not written.
   mlir::Value read(const Line &line, mlir::Value at, Lanes lanes);
   void write(const Line &line, mlir::Value at, mlir::Value value, Lanes lanes);
+  /// 0, 1, 2, ... as i32.
+  mlir::Value laneNumbers(int64_t width);
   /// Which lanes exist: lane < count.
   mlir::Value mask(Lanes lanes);
   /// An array on the stack. Stands first in the enclosing parallel loop or function.
@@ -106,6 +109,8 @@ public:
   /// Halves a vector with `combine` until one lane is left: l += l + 8, 4, 2, 1.
   mlir::Value tree(mlir::Value lanes, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
   mlir::Value treeSum(mlir::Value lanes);
+  /// The tree sums of several vectors, a power of two of them, as one vector: the same bits, with fewer steps.
+  mlir::Value treeSums(llvm::ArrayRef<mlir::Value> vectors);
 
   mlir::OpBuilder &b;
   mlir::Location loc;

@@ -125,6 +125,30 @@ def ConvertQuantizeToLoops : LoopLowering<"setun-convert-quantize-to-loops"> {
   }];
 }
 
+def ConvertNNToLoops : LoopLowering<"setun-convert-nn-to-loops"> {
+  let summary = "lower the nn dialect on buffers to loops";
+  let description = [{
+    Floats narrower than f32 are widened, worked on in f32 and rounded where the op's own definition rounds.
+
+    - `nn.rms_norm`, `nn.layer_norm`: one token a task, sums in 16 lanes.
+    - `nn.embedding`: a row an index. An index out of range is a `cf.assert`; its row is then zero.
+    - `nn.rotary_embedding`: one head of one token at a time.
+    - `nn.attention`: a task is up to 8 queries of the heads that share keys, and reads each key once for all of them.
+      Scores stand on the stack for blocks of 2048 keys, and are computed a second time only where there are more keys
+      than that. A query's largest score is found first, then exp(score - largest) is summed in 16 lanes by the key's
+      number and multiplied with the values in order of keys; the sum divides the result once. Tasks stop at the last
+      key that any of their queries sees; the others add exact zeros.
+
+    ```mlir
+    nn.rms_norm ins(%x, %g : memref<?x64xf32>, memref<64xf32>) outs(%y : memref<?x64xf32>) {epsilon = 1.0e-5 : f32}
+    // becomes
+    scf.forall (%token) in (%tokens) { ... math.sqrt ... arith.divf ... vector.store }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
 def ExpandMath : LoopLowering<"setun-expand-math"> {
   let summary = "expand narrow floats and math functions into arith ops that are the same on every processor";
   let description = [{

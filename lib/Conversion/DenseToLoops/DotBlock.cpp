@@ -16,6 +16,8 @@
 
 #include "Contraction.h"
 
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
 using namespace mlir;
 using namespace setun;
 
@@ -51,7 +53,8 @@ struct DotTiler {
         next.push_back(e.addAny(sum, e.mulAny(left[i / ns.size()], right[i % ns.size()])));
       return next;
     });
-    for (auto [i, sum] : llvm::enumerate(sums)) {
+    Value totals = e.treeSums(sums);
+    for (size_t i = 0; i < sums.size(); ++i) {
       SmallVector<Value> here(ivs);
       if (op.m)
         here[*op.m] = ms[i / ns.size()];
@@ -60,7 +63,7 @@ struct DotTiler {
       Line out = op.line(e, op.c, here, std::nullopt);
       Value old = e.read(out, nullptr, Lanes{});
       Type element = out.getElementType();
-      Value value = e.treeSum(sum);
+      Value value = vector::ExtractOp::create(e.b, e.loc, totals, i);
       if (isa<FloatType>(element))
         value = e.convert(e.addf(e.convert(old, op.sumType), value), element);
       else

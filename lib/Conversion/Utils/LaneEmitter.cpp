@@ -70,12 +70,15 @@ Value LoopEmitter::splat(Value scalar, int64_t width) {
   return seenAs(*this, lanes, element);
 }
 
+Value LoopEmitter::laneNumbers(int64_t width) {
+  auto numbers = llvm::to_vector(llvm::seq<int32_t>(0, width));
+  auto type = VectorType::get({width}, b.getI32Type());
+  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
+}
+
 Value LoopEmitter::mask(Lanes lanes) {
-  auto numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes.width));
-  auto type = VectorType::get({lanes.width}, b.getI32Type());
-  Value lane = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
   Value count = b.createOrFold<arith::IndexCastOp>(loc, b.getI32Type(), lanes.count);
-  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lane, splat(count, lanes.width));
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, laneNumbers(lanes.width), splat(count, lanes.width));
 }
 
 Value LoopEmitter::read(const Line &line, Value at, Lanes lanes) {
@@ -174,4 +177,26 @@ Value LoopEmitter::tree(Value lanes, function_ref<Value(Value, Value)> combine) 
 
 Value LoopEmitter::treeSum(Value lanes) {
   return tree(lanes, [&](Value x, Value y) { return addAny(x, y); });
+}
+
+Value LoopEmitter::treeSums(ArrayRef<Value> vectors) {
+  SmallVector<Value> live(vectors);
+  // Each live vector holds segments of `length` lanes, one for each vector that it came from.
+  for (int64_t length = cast<VectorType>(live[0].getType()).getDimSize(0); length > 1; length /= 2) {
+    SmallVector<Value> next;
+    for (size_t i = 0; i < live.size(); i += 2) {
+      Value x = live[i], y = live[std::min(i + 1, live.size() - 1)];
+      int64_t lanes = cast<VectorType>(x.getType()).getDimSize(0), sources = live.size() > 1 ? 2 : 1;
+      SmallVector<int64_t> low, high;
+      for (int64_t start = 0; start < lanes * sources; start += length)
+        for (int64_t lane = 0; lane < length / 2; ++lane) {
+          low.push_back(start + lane);
+          high.push_back(start + length / 2 + lane);
+        }
+      next.push_back(
+          addAny(vector::ShuffleOp::create(b, loc, x, y, low), vector::ShuffleOp::create(b, loc, x, y, high)));
+    }
+    live = next;
+  }
+  return live[0];
 }

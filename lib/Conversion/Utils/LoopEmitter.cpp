@@ -23,6 +23,7 @@ Value LoopEmitter::div(Value x, int64_t y) { return div(x, index(y)); }
 Value LoopEmitter::div(Value x, Value y) { return b.createOrFold<arith::DivUIOp>(loc, x, y); }
 Value LoopEmitter::rem(Value x, Value y) { return b.createOrFold<arith::RemUIOp>(loc, x, y); }
 Value LoopEmitter::min(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(loc, x, y); }
+Value LoopEmitter::max(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(loc, x, y); }
 Value LoopEmitter::roundDown(Value x, int64_t y) { return mul(div(x, y), index(y)); }
 Value LoopEmitter::ceilDiv(Value x, int64_t y) { return div(add(x, index(y - 1)), y); }
 Value LoopEmitter::size(Value buffer, int64_t dim) { return b.createOrFold<memref::DimOp>(loc, buffer, dim); }
