@@ -10,7 +10,7 @@
 // CHECK:   scf.for {{.*}} step %c4
 // CHECK:     scf.for {{.*}} step %c16 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
 // CHECK-COUNT-5: vector.load
-// CHECK:     vector.shuffle {{.*}} [8, 9, 10, 11, 12, 13, 14, 15]
+// CHECK:     vector.shuffle {{.*}} [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31]
 // CHECK-NOT: maskedload
 // CHECK-NOT: math.fma
 // CHECK: {setun.grain = 4 : i64}
