@@ -36,6 +36,7 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
   product.target = options.target;
   product.products = options.products;
   pm.addPass(createConvertTernaryToLoops(product));
+  pm.addNestedPass<func::FuncOp>(createConvertNNToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertReductionsToLoops());
