@@ -1,0 +1,37 @@
+"""Models with external data, good and hostile: parameters.py FOLDER."""
+import os
+import sys
+
+from onnx import TensorProto, helper as h
+
+folder = sys.argv[1]
+os.makedirs(os.path.join(folder, "data"), exist_ok=True)
+open(os.path.join(folder, "data", "w.bin"), "wb").write(bytes(53))
+outside = os.path.join(os.path.dirname(folder), "outside.bin")
+open(outside, "wb").write(bytes(48))
+link = os.path.join(folder, "link.bin")
+if not os.path.islink(link):
+    os.symlink(outside, link)
+
+
+def save(name, **data):
+    w = TensorProto(name="w", data_type=1, dims=[3, 4], data_location=TensorProto.EXTERNAL)
+    for key, value in data.items():
+        w.external_data.add(key=key, value=str(value))
+    bias = h.make_tensor("main", 1, [100], [0.5] * 99 + [1])
+    nodes = [h.make_node("MatMul", ["x", "w"], ["p"], name="product"), h.make_node("Neg", ["main"], ["n"])]
+    outputs = [h.make_tensor_value_info("p", 1, [2, 4]), h.make_tensor_value_info("n", 1, [100])]
+    graph = h.make_graph(nodes, "g", [h.make_tensor_value_info("x", 1, [2, 3])], outputs, [w, bias])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 20)], ir_version=10)
+    open(os.path.join(folder, name + ".onnx"), "wb").write(model.SerializeToString())
+
+
+save("good", location="data/w.bin", offset=5, length=48)
+save("missing", location="data/none.bin")
+save("past", location="data/w.bin", offset=6, length=48)
+save("short", location="data/w.bin", offset=0, length=40)
+save("overflow", location="data/w.bin", offset=2**63 - 10)
+save("parent", location="../outside.bin")
+save("absolute", location=outside)
+save("link", location="link.bin")
+save("folder", location="data")
