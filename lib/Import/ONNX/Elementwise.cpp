@@ -194,6 +194,8 @@ static LogicalResult importMean(Node &node) {
     return failure();
   Emitter &e = node.e;
   int32_t dtype = node.in(0).dtype;
+  if (!isFloat(dtype))
+    return node.fail("element type " + dtypeName(dtype) + " is not supported");
   Value sum = operands->values.front();
   for (Value other : ArrayRef(operands->values).drop_front())
     sum = arith::AddFOp::create(e.b, sum, other);

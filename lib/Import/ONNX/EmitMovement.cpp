@@ -86,10 +86,10 @@ static void findGroups(Sizes &sizes, ArrayRef<AffineExpr> from, ArrayRef<AffineE
   }
 }
 
-FailureOr<Tensor> Emitter::reshape(Tensor &t, ArrayRef<AffineExpr> shape) {
+FailureOr<Tensor> Emitter::reshape(Tensor &t, ArrayRef<AffineExpr> shape, bool trusted) {
   Tensor result = make(nullptr, t.dtype, shape);
   SizeProduct have = sizes.product(t.shape), want = sizes.product(result.shape);
-  if (!(have == want)) {
+  if (!(have == want) && !trusted) {
     Sizes::cancel(have, want);
     AffineExpr left = sizes.expr(have);
     if (failed(unify(left, sizes.expr(want), "the new shape holds another number of elements")))
@@ -147,6 +147,10 @@ Tensor Emitter::transpose(Tensor &t, ArrayRef<int64_t> permutation) {
 
 Tensor Emitter::slice(Tensor &t, ArrayRef<AffineExpr> offsets, ArrayRef<AffineExpr> shape, ArrayRef<int64_t> strides) {
   Tensor result = make(nullptr, t.dtype, shape);
+  if (llvm::any_of(result.shape, [](AffineExpr size) { return constantOf(size) == 0; })) {
+    result.value = empty(shape, elementType(t.dtype));
+    return result;
+  }
   bool inside = true;
   for (int64_t axis = 0; axis < t.rank(); ++axis) {
     AffineExpr last = offsets[axis] + (shape[axis] - 1) * strides[axis];

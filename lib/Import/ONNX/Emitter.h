@@ -12,6 +12,7 @@
 #include "Sizes.h"
 #include "TensorData.h"
 
+#include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 #include <functional>
@@ -83,7 +84,8 @@ public:
 
   // Movement (EmitMovement.cpp).
   Tensor broadcast(Tensor &t, llvm::ArrayRef<mlir::AffineExpr> shape);
-  mlir::FailureOr<Tensor> reshape(Tensor &t, llvm::ArrayRef<mlir::AffineExpr> shape);
+  /// With `trusted` the caller knows that both shapes hold as many elements where that can't be shown.
+  mlir::FailureOr<Tensor> reshape(Tensor &t, llvm::ArrayRef<mlir::AffineExpr> shape, bool trusted = false);
   Tensor transpose(Tensor &t, llvm::ArrayRef<int64_t> permutation);
   /// A box of `t`. Where it can't be shown to lie inside, the reads are clamped.
   Tensor slice(Tensor &t, llvm::ArrayRef<mlir::AffineExpr> offsets, llvm::ArrayRef<mlir::AffineExpr> shape,

@@ -89,6 +89,10 @@ bool setun::onnx::isModest(AffineExpr expr) {
   return !number || (*number < (int64_t(1) << 40) && *number > -(int64_t(1) << 40));
 }
 
+bool setun::onnx::holdsNothing(const Tensor &t) {
+  return llvm::any_of(t.shape, [](AffineExpr size) { return constantOf(size) == 0; });
+}
+
 Value setun::onnx::sizeAsNumber(Emitter &e, AffineExpr size, Type element) {
   size = e.sizes.canonical(size);
   if (std::optional<int64_t> number = constantOf(size))

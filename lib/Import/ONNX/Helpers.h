@@ -30,6 +30,9 @@ std::optional<Tensor> foldContents(Node &node, int32_t dtype, FoldFn fold);
 /// False for numbers so large that arithmetic on them could overflow (ends of slices are INT64_MAX).
 bool isModest(mlir::AffineExpr expr);
 
+/// True if a size is known to be 0: there are no elements, and no slice of the tensor can be taken.
+bool holdsNothing(const Tensor &t);
+
 /// The dimensions of a static or dynamic product of sizes as a float number, for means.
 mlir::Value sizeAsNumber(Emitter &e, mlir::AffineExpr size, mlir::Type element);
 

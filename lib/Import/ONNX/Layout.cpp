@@ -13,8 +13,8 @@
 using namespace mlir;
 using namespace setun::onnx;
 
-static LogicalResult reshapeTo(Node &node, ArrayRef<AffineExpr> shape) {
-  FailureOr<Tensor> result = node.e.reshape(node.in(0), shape);
+static LogicalResult reshapeTo(Node &node, ArrayRef<AffineExpr> shape, bool trusted = false) {
+  FailureOr<Tensor> result = node.e.reshape(node.in(0), shape, trusted);
   return failed(result) ? failure() : node.out(*result);
 }
 
@@ -34,6 +34,7 @@ static LogicalResult importReshape(Node &node) {
   Tensor &x = node.in(0);
   bool allowZero = node.intAttr("allowzero", 0) != 0;
   int64_t open = -1;
+  bool trusted = false;
   for (auto [axis, size] : llvm::enumerate(*target)) {
     std::optional<int64_t> number = constantOf(size);
     if (number == 0 && !allowZero) {
@@ -59,10 +60,11 @@ static LogicalResult importReshape(Node &node) {
       if (!want.factors.empty() || want.constant <= 0 || have.factors.empty())
         return node.fail("the open size of the new shape does not come out as a whole number");
       rest = e.sizes.expr(have).floorDiv(want.constant);
+      trusted = true;
     }
     (*target)[open] = *rest;
   }
-  return reshapeTo(node, *target);
+  return reshapeTo(node, *target, trusted);
 }
 
 static LogicalResult importSqueeze(Node &node) {

@@ -28,6 +28,8 @@ static LogicalResult importCumSum(Node &node) {
   FailureOr<int64_t> axis = node.normalizeAxis(given->front(), x.rank());
   if (failed(axis))
     return failure();
+  if (holdsNothing(x))
+    return node.out(x);
   bool exclusive = node.intAttr("exclusive", 0), reverse = node.intAttr("reverse", 0);
   Type element = e.elementType(x.dtype);
   Shape slice = x.shape;

@@ -106,6 +106,8 @@ static LogicalResult importScatterND(Node &node) {
   for (int64_t d = depth; d < data.rank(); ++d)
     if (failed(e.unify(updates.shape[leading + d - depth], data.shape[d], "updates and operand")))
       return failure();
+  if (holdsNothing(data) || holdsNothing(updates))
+    return node.out(data);
   warnOfLostCache(node, data, indices);
   Value into = e.value(data), ids = e.value(indices), from = e.value(updates);
   SmallVector<Value> ends;
@@ -159,6 +161,8 @@ static LogicalResult importScatterElements(Node &node) {
   for (int64_t d = 0; d < data.rank(); ++d)
     if (failed(e.unify(updates.shape[d], indices.shape[d], "updates and indices")))
       return failure();
+  if (holdsNothing(data) || holdsNothing(updates))
+    return node.out(data);
   warnOfLostCache(node, data, indices);
   Value into = e.value(data), ids = e.value(indices), from = e.value(updates);
   SmallVector<Value> ends;
@@ -196,6 +200,8 @@ static LogicalResult importTensorScatter(Node &node) {
   if (node.has(2) && (node.in(2).rank() != 1 || node.in(2).dtype != i64 ||
                       failed(e.unify(cache.shape[0], node.in(2).shape[0], "cache and write_indices"))))
     return node.fail("write_indices must hold one INT64 a batch");
+  if (holdsNothing(cache) || holdsNothing(update))
+    return node.out(cache);
   Tensor empty;
   warnOfLostCache(node, cache, node.has(2) ? node.in(2) : empty);
   Value into = e.value(cache), from = e.value(update), starts = node.has(2) ? e.value(node.in(2)) : Value();
