@@ -34,7 +34,7 @@ struct Columns {
 
   Value add(Value a, Value c) { return isFloat ? Value(arith::AddFOp::create(b, a, c)) : b.add(a, c); }
   Values sum(Value xRow, Value blockStart, Value from, Value to);
-  Value scaleOf(Value firstRow, Value group);
+  Value scaleOf(Value firstRow, Value at);
 };
 
 } // namespace
@@ -65,11 +65,10 @@ Values Columns::sum(Value xRow, Value blockStart, Value from, Value to) {
   });
 }
 
-/// The scales of 16 rows for one group; rows past the matrix repeat its last.
-Value Columns::scaleOf(Value firstRow, Value group) {
+/// The scales of 16 rows, the first of them at `at`; rows past the matrix repeat its last.
+Value Columns::scaleOf(Value firstRow, Value at) {
   Values scales;
-  Value last = b.sub(p.n, b.index(1)), row = b.min(firstRow, last);
-  Value at = b.add(b.mul(row, p.scalesStride), group);
+  Value last = b.sub(p.n, b.index(1));
   for (int64_t i = 0; i < 16; ++i) {
     scales.push_back(b.load(p.scales, at));
     Value more = b.cmp(arith::CmpIPredicate::slt, b.add(firstRow, i), last);
@@ -83,6 +82,11 @@ void setun::emitColumnAdd(KernelBuilder &b, const Product &p, Value from, Value 
   b.forall(p.rowBlocks, getGrain(p, 8 << 10), [&](Value block) {
     Value blockStart = b.mul(block, p.blockBytes), firstRow = b.shl(block, 5);
     Value groupColumns = p.scales ? b.div(p.k, p.groups) : p.k;
+    Values scaleStarts;
+    for (int64_t t = 0; p.scales && t < 2; ++t) {
+      Value row = b.min(b.add(firstRow, t * Product::kTile), b.sub(p.n, b.index(1)));
+      scaleStarts.push_back(b.mul(row, p.scalesStride));
+    }
     Values rows{b.mul(from, p.xStride), b.mul(from, p.accStride)};
     b.loop(from, to, 1, rows, [&](Value, ValueRange now) {
       Values sums;
@@ -95,7 +99,7 @@ void setun::emitColumnAdd(KernelBuilder &b, const Product &p, Value from, Value 
           Value end = b.add(total[2], groupColumns);
           Values part = c.sum(now[0], blockStart, total[2], end), next;
           for (int64_t t = 0; t < 2; ++t) {
-            Value scale = c.scaleOf(b.add(firstRow, t * Product::kTile), group);
+            Value scale = c.scaleOf(b.add(firstRow, t * Product::kTile), b.add(scaleStarts[t], group));
             Value sum = c.isFloat ? part[t] : Value(arith::SIToFPOp::create(b, f32s, part[t]));
             next.push_back(arith::AddFOp::create(b, total[t], arith::MulFOp::create(b, sum, scale)));
           }

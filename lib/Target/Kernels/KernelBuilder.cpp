@@ -43,7 +43,8 @@ void KernelBuilder::store(Value value, Value buffer, Value at) {
 }
 
 void KernelBuilder::prefetch(Value buffer, Value at) {
-  memref::PrefetchOp::create(*this, buffer, ValueRange{at}, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+  memref::PrefetchOp::create(*this, buffer, ValueRange{at}, /*isWrite=*/false, /*localityHint=*/3,
+                             /*isDataCache=*/true);
 }
 
 Value KernelBuilder::broadcastDword(Value bytes, Value at, int64_t lanes) {

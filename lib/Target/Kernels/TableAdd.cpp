@@ -31,9 +31,9 @@ struct Task {
   KernelBuilder &b;
   const Product &p;
   int64_t lanes, natural;
-  Value tables, sums, wide, stage, columns; // scratch
-  Value token, tokens;                      // first token, and the end of all
-  Value row, rows;                          // first row and how many row blocks
+  Value tables = {}, sums = {}, wide = {}, stage = {}, columns = {}; // scratch
+  Value token = {}, tokens = {}, xStart = {}; // first token, the end of all, and where the first one's row begins
+  Value row = {}, rows = {};                  // first row and how many row blocks
 
   void stageTokens(Value tile);
   void transposeTokens();
@@ -51,7 +51,7 @@ void Task::stageTokens(Value tile) {
   auto k = getConstant(p.k);
   Value whole = k && *k % kColumns == 0 ? b.constant(b.getI1Type(), 1)
                                         : b.cmp(arith::CmpIPredicate::sge, left, b.index(kColumns));
-  Values start{b.add(b.mul(token, p.xStride), from), b.add(token, 1), b.index(0)};
+  Values start{b.add(xStart, from), b.add(token, 1), b.index(0)};
   b.loop(b.index(0), b.index(lanes), 1, start, [&](Value, ValueRange now) {
     Value at = now[0], slot = now[2];
     b.branch(
@@ -197,19 +197,20 @@ void setun::emitTableAdd(KernelBuilder &b, const Product &p, Value from, Value t
     Type i16 = b.getI16Type();
     Value tokenBlock = b.div(index, chunks), chunk = b.sub(index, b.mul(tokenBlock, chunks));
     Value firstBlock = b.mul(chunk, chunkBlocks);
-    Task task{b,
-              p,
-              lanes,
-              natural,
-              b.scratch(4 * kTableStride * lanes, i16),
-              b.scratch(kSums, i16),
-              b.scratch(kSums, b.getI32Type()),
-              b.scratch(lanes * kColumns, p.activation),
-              b.scratch(kColumns * lanes, i16),
-              b.add(from, b.mul(tokenBlock, b.index(lanes))),
-              to,
-              b.shl(firstBlock, 5),
-              b.max(b.min(chunkBlocks, b.sub(p.rowBlocks, firstBlock)), b.index(0))};
+    Value token = b.add(from, b.shl(tokenBlock, llvm::Log2_64(lanes)));
+    Value rows = b.max(b.min(chunkBlocks, b.sub(p.rowBlocks, firstBlock)), b.index(0));
+    int64_t sums = std::min(mostBlocks, getConstant(p.rowBlocks).value_or(mostBlocks)) * Product::kBlockRows * lanes;
+    Task task{b, p, lanes, natural};
+    task.tables = b.scratch(4 * kTableStride * lanes, i16);
+    task.sums = b.scratch(sums, i16);
+    task.wide = b.scratch(sums, b.getI32Type());
+    task.stage = b.scratch(lanes * kColumns, p.activation);
+    task.columns = b.scratch(kColumns * lanes, i16);
+    task.token = token;
+    task.tokens = to;
+    task.xStart = b.mul(token, p.xStride);
+    task.row = b.shl(firstBlock, 5);
+    task.rows = rows;
     Value chunkStart = b.mul(firstBlock, p.blockBytes);
     b.loop(b.index(0), b.shl(task.rows, 5 + llvm::Log2_64(lanes)), natural, [&](Value i) {
       b.store(b.constant(b.i16s(natural), 0), task.sums, i);

@@ -1,0 +1,76 @@
+"""Reads a disassembly of x86 code (llvm-objdump -d --no-show-raw-insn) and fails if a loop of a function named ternary_*
+multiplies.
+
+A loop is what lies between a backward jump and its target. Two things may stand in a loop that holds other loops, never in
+an innermost one: a scalar integer multiplication where a task finds its place (outermost loops only), and a float
+multiplication by the scale of a group of columns.
+"""
+
+import re
+import sys
+
+SCALAR = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?)$")
+SCALE = re.compile(r"^v?mul[sp]s$")
+ANY = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?|v?mul[sp][sdh]|v?pmul\w*|v?pmadd\w*|vpmadd52\w*|vpdp\w*|v?dpp[sd]|vf[n]?m(add|sub)\w*|"
+                 r"v?psign\w*|gf2p8mul\w*|v?pclmul\w*)$")
+
+
+def functions(lines):
+    name, body = None, []
+    for line in lines:
+        header = re.match(r"^[0-9a-f]+ <(.+)>:$", line)
+        if header:
+            if name:
+                yield name, body
+            name, body = header.group(1), []
+            continue
+        code = re.match(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$", line)
+        if code and name:
+            body.append((int(code.group(1), 16), code.group(2), code.group(3)))
+    if name:
+        yield name, body
+
+
+def loops(body):
+    """Intervals of addresses, one a target of backward jumps."""
+    ends = {}
+    for address, mnemonic, operands in body:
+        target = re.match(r"^(?:0x)?([0-9a-f]+)\b", operands)
+        if mnemonic.startswith("j") and target:
+            start = int(target.group(1), 16)
+            if body[0][0] <= start <= address:
+                ends[start] = max(ends.get(start, 0), address)
+    return sorted(ends.items())
+
+
+def check(name, body):
+    found = loops(body)
+    errors = []
+    for address, mnemonic, operands in body:
+        around = [loop for loop in found if loop[0] <= address <= loop[1]]
+        if not around or not ANY.match(mnemonic):
+            continue
+        inner = max(around)
+        innermost = not any(loop != inner and inner[0] <= loop[0] and loop[1] <= inner[1] for loop in found)
+        if not innermost and (SCALE.match(mnemonic) or (SCALAR.match(mnemonic) and len(around) == 1)):
+            continue
+        errors.append(f"{name}: {address:x}: {mnemonic} {operands} (in {len(around)} loops)")
+    return len(found), errors
+
+
+def main():
+    total, names, errors = 0, 0, []
+    for name, body in functions(line.rstrip("\n") for line in sys.stdin):
+        if not name.startswith("ternary_"):
+            continue
+        count, wrong = check(name, body)
+        names, total = names + 1, total + count
+        errors += wrong
+    for error in errors:
+        print("multiplies:", error)
+    print(f"{names} functions, {total} loops, {len(errors)} multiplications in them")
+    return 1 if errors or not names or not total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
