@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "setun/Analysis/Passes.h"
 #include "setun/Conversion/Passes.h"
 #include "setun/Dialect/Ternary/Transforms/Passes.h"
 #include "setun/Pipelines/Pipelines.h"
@@ -36,6 +37,8 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
   product.target = options.target;
   product.products = options.products;
   pm.addPass(createConvertTernaryToLoops(product));
+  if (options.products == "addsub")
+    pm.addPass(createProveAddSub());
   pm.addNestedPass<func::FuncOp>(createConvertNNToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops());
