@@ -25,7 +25,9 @@ void setun::buildBufferize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createDecomposeConcat());
   pm.addPass(createOutputsToArguments());
   pm.addPass(createResolveParameters());
+  pm.addPass(createSplitInits());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  pm.addPass(createReuseInputs());
   pm.addPass(bufferization::createEmptyTensorToAllocTensorPass());
   pm.addPass(createOneShotBufferize());
   pm.addPass(memref::createResolveShapedTypeResultDimsPass());

@@ -134,7 +134,8 @@ struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArgumen
       list.set(entry::kOutput, start.getUnitAttr());
       (void)function.insertArgument(position, bufferType(value.getType()), list.getDictionary(&getContext()),
                                     value.getLoc());
-      write(end, value, function.getArgument(position++));
+      Value buffer = function.getArgument(position++);
+      writeThroughExpansion(start, end, value, buffer);
     }
     SmallVector<std::pair<Value, Value>> last;
     for (auto [result, index] : states)
@@ -169,6 +170,16 @@ struct OutputsToArguments : setun::impl::OutputsToArgumentsBase<OutputsToArgumen
     if (shares)
       return bufferization::AllocTensorOp::create(builder, value.getLoc(), type, ValueRange(), value);
     return bufferization::MaterializeInDestinationOp::create(builder, value.getLoc(), type, value, own).getResult();
+  }
+
+  /// Writes an output's value before it was expanded into a collapsed view of the buffer: so its producer can write
+  /// there itself, which bufferization sees only for one and the same type.
+  static void writeThroughExpansion(OpBuilder &start, OpBuilder &end, Value value, Value buffer) {
+    while (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
+      buffer = memref::CollapseShapeOp::create(start, value.getLoc(), buffer, expand.getReassociationIndices());
+      value = expand.getSrc();
+    }
+    write(end, value, buffer);
   }
 
   static void write(OpBuilder &builder, Value value, Value buffer) {

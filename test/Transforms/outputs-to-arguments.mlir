@@ -69,6 +69,20 @@ func.func @main(%a: tensor<4xf32> {setun.state = "a1"}, %b: tensor<4xf32> {setun
 
 // -----
 
+// An expanded result is written as it was before.
+// CHECK-LABEL: func.func @main
+// CHECK-SAME:    %[[X:.*]]: tensor<?x4xf32> {bufferization.writable = false}, %[[Y:.*]]: memref<1x?x4xf32>
+// CHECK:         %[[V:.*]] = memref.collapse_shape %[[Y]] {{\[}}[0, 1], [2]] : memref<1x?x4xf32> into memref<?x4xf32>
+// CHECK:         %[[N:.*]] = arith.negf %[[X]]
+// CHECK:         bufferization.materialize_in_destination %[[N]] in restrict writable %[[V]]
+func.func @main(%x: tensor<?x4xf32>, %n: index {setun.symbol = "n"}) -> (tensor<1x?x4xf32>) attributes {setun.entry} {
+  %0 = arith.negf %x : tensor<?x4xf32>
+  %1 = tensor.expand_shape %0 [[0, 1], [2]] output_shape [1, %n, 4] : tensor<?x4xf32> into tensor<1x?x4xf32>
+  return %1 : tensor<1x?x4xf32>
+}
+
+// -----
+
 // No entry, no change.
 // CHECK-LABEL: func.func @other(%{{.*}}: tensor<4xf32>) -> tensor<4xf32>
 func.func @other(%a: tensor<4xf32>) -> tensor<4xf32> {

@@ -65,6 +65,31 @@ def DecomposeConcat : Pass<"setun-decompose-concat"> {
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def SplitInits : Pass<"setun-split-inits"> {
+  let summary = "fills and empty tensors that several ops write become one for each";
+  let description = [{
+    ```mlir
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+    %0 = linalg.matmul ins(%a, %b : ...) outs(%f : tensor<4x4xf32>) -> tensor<4x4xf32>
+    %1 = linalg.matmul ins(%a, %c : ...) outs(%f : tensor<4x4xf32>) -> tensor<4x4xf32>
+    // becomes the same with a fill for each product
+    ```
+  }];
+}
+
+def ReuseInputs : Pass<"setun-reuse-inputs"> {
+  let summary = "elementwise work proposes an input as its destination";
+  let description = [{
+    Only where the destination is still empty, so run it after empty tensors were eliminated.
+
+    ```mlir
+    %y = linalg.generic ... ins(%x, %s : tensor<?x8xf32>, tensor<?xf32>) outs(%empty : tensor<?x8xf32>)
+    // becomes
+    %y = linalg.generic ... ins(%x, %s : tensor<?x8xf32>, tensor<?xf32>) outs(%x : tensor<?x8xf32>)
+    ```
+  }];
+}
+
 def OutputsToArguments : Pass<"setun-outputs-to-arguments", "::mlir::ModuleOp"> {
   let summary = "results of the entry function become buffers that the caller passes";
   let description = [{
