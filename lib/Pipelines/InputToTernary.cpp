@@ -24,8 +24,14 @@ void setun::buildInputToTernary(OpPassManager &pm, const PipelineOptions &option
   pm.addPass(createFoldConstants());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(createRaiseRmsNorm());
-  pm.addPass(createRaiseBitLinear());
+  bool keepProofs = options.verifyRaise;
+  pm.addPass(createRaiseRmsNorm({keepProofs}));
+  pm.addPass(createRaiseBitLinear({keepProofs}));
+  pm.addPass(createCSEPass());
+  pm.addPass(createRaiseRotaryEmbedding({keepProofs}));
+  pm.addPass(createRaiseAttention({keepProofs}));
+  if (keepProofs)
+    pm.addPass(createVerifyRaise());
   pm.addPass(createLowerState());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
