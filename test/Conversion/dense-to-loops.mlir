@@ -9,6 +9,7 @@
 // CHECK: scf.forall (%[[TASK:.*]]) in (128)
 // CHECK:   scf.for {{.*}} step %c4
 // CHECK:     scf.for {{.*}} step %c16 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-4: memref.prefetch
 // CHECK-COUNT-5: vector.load
 // CHECK:     vector.shuffle {{.*}} [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31]
 // CHECK-NOT: maskedload
@@ -40,7 +41,7 @@ func.func @prefill(%x: memref<?x?xf32>, %w: memref<?x?xbf16>, %y: memref<?x?xf32
 // Columns: sums in a strip on the stack, rows of the weight in order.
 // CHECK-LABEL: @columns
 // CHECK: scf.forall
-// CHECK-NEXT: memref.alloca() {alignment = 64 : i64} : memref<512xf32>
+// CHECK-NEXT: memref.alloca() {alignment = 64 : i64} : memref<256xf32>
 // CHECK: scf.for %{{.*}} = %c0 to %c256 step %c4
 // CHECK: {setun.grain = 1 : i64}
 func.func @columns(%x: memref<1x256xf32>, %w: memref<256x2048xf32>, %y: memref<1x2048xf32>) {

@@ -89,6 +89,8 @@ public:
   // Lanes of buffers. Lanes past `count` read as zero and are not written.
   mlir::Value read(const Line &line, mlir::Value at, Lanes lanes);
   void write(const Line &line, mlir::Value at, mlir::Value value, Lanes lanes);
+  /// Asks for the cache line at `at`, if lanes stand side by side.
+  void prefetch(const Line &line, mlir::Value at);
   /// 0, 1, 2, ... as i32.
   mlir::Value laneNumbers(int64_t width);
   /// Which lanes exist: lane < count.

@@ -32,6 +32,8 @@ struct ColumnTiler {
 
   /// Adds rows k .. k + depth of b, in order, into the sums of `ms`.
   void addRows(ArrayRef<Value> ms, Value k, int64_t depth) {
+    // One row of the left operand: a step is a cache line, and the next rows are asked for.
+    int64_t width = ms.size() == 1 ? 2 * kFreeLanes : kFreeLanes;
     SmallVector<Line> rows;
     SmallVector<SmallVector<Value>> factors(ms.size());
     for (int64_t i = 0; i < depth; ++i) {
@@ -42,18 +44,29 @@ struct ColumnTiler {
         if (op.m)
           here[*op.m] = m;
         Value x = op.read(e, op.a, op.line(e, op.a, here, std::nullopt), nullptr, Lanes{});
-        factors[r].push_back(e.splat(x, kFreeLanes));
+        factors[r].push_back(e.splat(x, width));
       }
     }
-    e.steps(columns, kFreeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
+    SmallVector<Line> ahead;
+    if (ms.size() == 1 && depth > 1) {
+      Value last = e.sub(op.size(e, op.k), e.index(1));
+      for (int64_t i = 0; i < depth; ++i) {
+        SmallVector<Value> here(ivs);
+        here[op.k] = e.min(e.add(k, e.index(depth + i)), last);
+        ahead.push_back(op.line(e, op.b, here, op.n));
+      }
+    }
+    e.steps(columns, width, {}, [&](Value at, Lanes lanes, ValueRange) {
       SmallVector<Value> values;
+      for (const Line &row : lanes.count ? ArrayRef<Line>() : ArrayRef<Line>(ahead))
+        e.prefetch(row, e.add(nFrom, at));
       for (const Line &row : rows)
         values.push_back(op.read(e, op.b, row, e.add(nFrom, at), lanes));
       for (size_t r = 0; r < ms.size(); ++r) {
-        Value sum = e.read(sums(r), place(r, at), Lanes{kFreeLanes});
+        Value sum = e.read(sums(r), place(r, at), Lanes{width});
         for (int64_t i = 0; i < depth; ++i)
           sum = e.addAny(sum, e.mulAny(factors[r][i], values[i]));
-        e.write(sums(r), place(r, at), sum, Lanes{kFreeLanes});
+        e.write(sums(r), place(r, at), sum, Lanes{width});
       }
       return SmallVector<Value>();
     });
@@ -90,7 +103,7 @@ struct ColumnTiler {
 void setun::emitColumnBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block, int64_t maxColumns) {
   Value rows = e.sub(block.mTo, block.mFrom);
   bool single = getConstantIntValue(rows) == 1;
-  int64_t stride = llvm::alignTo(maxColumns, kFreeLanes);
+  int64_t stride = llvm::alignTo(maxColumns, 2 * kFreeLanes);
   ColumnTiler tiler{e,
                     op,
                     block.ivs,

@@ -24,9 +24,10 @@ namespace setun {
 using namespace mlir;
 using namespace setun;
 
-/// Columns of a block: a few lines of a [N, K] weight, a long strip of a [K, N] one.
+/// Columns of a block: a few lines of a [N, K] weight, a strip of a [K, N] one. Strips are as long as leaves eight for
+/// the threads: the longer, the less often does memory jump.
 constexpr int64_t kDotColumns = 16;
-constexpr int64_t kStripColumns = 512;
+constexpr int64_t kStripColumns = 2048;
 constexpr int64_t kBlockRows = 64;
 
 /// The largest count that divides every block when `size` is cut into blocks of `block`.
@@ -40,8 +41,11 @@ static int64_t knownOr(Value size, int64_t guess) { return getConstantIntValue(s
 static void emitProduct(LoopEmitter &e, const Contraction &op) {
   Value rows = op.m ? op.size(e, *op.m) : e.index(1), columns = op.n ? op.size(e, *op.n) : e.index(1);
   int64_t blockColumns = op.isDot() ? kDotColumns : kStripColumns;
-  if (!op.isDot())
-    blockColumns = std::min(blockColumns, std::max<int64_t>(1, knownOr(columns, blockColumns)));
+  if (!op.isDot()) {
+    int64_t known = std::max<int64_t>(1, knownOr(columns, 8 * 1024));
+    int64_t eighth = llvm::alignTo(llvm::divideCeil(known, 8), 64);
+    blockColumns = std::min(known, std::clamp<int64_t>(eighth, 256, kStripColumns));
+  }
   SmallVector<Value> counts;
   for (unsigned loop : op.batch)
     counts.push_back(op.size(e, loop));

@@ -10,7 +10,9 @@
 // Tiles only say which elements are computed together: one row with four columns
 // where rows are few (each weight is read once, in four streams), two rows with
 // two columns where they are many (each load serves two products, and the sums
-// still fit the sixteen registers of AVX).
+// still fit the sixteen registers of AVX). Where each weight is read once, the lines
+// of the next tile are asked for: the processor's own prefetching stops at the end
+// of a page, and a row is hardly longer.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +28,7 @@ struct DotTiler {
   LoopEmitter &e;
   const Contraction &op;
   SmallVector<Value> ivs;
-  Value size;
+  Value size, columnCount;
 
   SmallVector<Line> lines(const ProductOperand &operand, std::optional<unsigned> loop, ArrayRef<Value> at) {
     SmallVector<Line> result;
@@ -41,10 +43,18 @@ struct DotTiler {
 
   void tile(ArrayRef<Value> ms, ArrayRef<Value> ns) {
     SmallVector<Line> as = lines(op.a, op.m, ms), bs = lines(op.b, op.n, ns);
+    SmallVector<Line> ahead;
+    if (ms.size() == 1 && ns.size() > 1) {
+      Value last = e.sub(columnCount, e.index(1));
+      ahead = lines(op.b, op.n,
+                    llvm::map_to_vector(ns, [&](Value n) { return e.min(e.add(n, e.index(ns.size())), last); }));
+    }
     Value zero = e.constant(e.lanesOf(op.sumType, kSumLanes), 0);
     SmallVector<Value> zeros(ms.size() * ns.size(), zero);
     SmallVector<Value> sums = e.steps(size, kSumLanes, zeros, [&](Value at, Lanes lanes, ValueRange carried) {
       SmallVector<Value> left, right, next;
+      for (const Line &line : lanes.count ? ArrayRef<Line>() : ArrayRef<Line>(ahead))
+        e.prefetch(line, at);
       for (const Line &line : as)
         left.push_back(op.read(e, op.a, line, at, lanes));
       for (const Line &line : bs)
@@ -92,7 +102,7 @@ struct DotTiler {
 } // namespace
 
 void setun::emitDotBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block) {
-  DotTiler tiler{e, op, block.ivs, op.size(e, op.k)};
+  DotTiler tiler{e, op, block.ivs, op.size(e, op.k), op.n ? op.size(e, *op.n) : e.index(1)};
   Value rows = e.sub(block.mTo, block.mFrom);
   bool pairs = getConstantIntValue(rows) != 1;
   Value paired = pairs ? e.add(block.mFrom, e.roundDown(rows, 2)) : block.mFrom;

@@ -135,6 +135,14 @@ void LoopEmitter::write(const Line &line, Value at, Value value, Lanes lanes) {
   });
 }
 
+void LoopEmitter::prefetch(const Line &line, Value at) {
+  if (!line.isContiguous())
+    return;
+  SmallVector<Value> indices = line.indices;
+  indices[*line.dim] = at;
+  memref::PrefetchOp::create(b, loc, line.buffer, indices, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 Type LoopEmitter::sumType(Type element) {
   return isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32 ? Float32Type::get(element.getContext())
                                                                          : element;

@@ -40,8 +40,8 @@ std::optional<LinalgNest> LinalgNest::match(LoopEmitter &e, linalg::LinalgOp op)
   return nest;
 }
 
-/// Whether the loops `first` to `last` walk `operand` as one loop would. The run is judged whole: with a size of 1 in the
-/// middle, neighbours may be collapsible pair by pair and yet not together.
+/// Whether the loops `first` to `last` walk `operand` as one loop would. The run is judged whole: with a size of 1 in
+/// the middle, neighbours may be collapsible pair by pair and yet not together.
 static bool canMerge(const NestOperand &operand, int64_t first, int64_t last) {
   ReassociationIndices run;
   for (int64_t loop = first; loop <= last; ++loop)

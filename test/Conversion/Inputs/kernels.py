@@ -8,7 +8,7 @@ import numpy as np
 
 LLVM = os.path.dirname(os.path.realpath(
     next(p for p in (os.path.join(d, "mlir-translate") for d in os.environ["PATH"].split(os.pathsep)) if os.path.exists(p))))
-TO_LLVM = ["--scf-forall-to-for", "--expand-strided-metadata", "--lower-affine", "--convert-scf-to-cf",
+TO_LLVM = ["--scf-forall-to-for", "--setun-hoist-scratch", "--expand-strided-metadata", "--lower-affine", "--convert-scf-to-cf",
            "--convert-vector-to-llvm", "--convert-to-llvm", "--reconcile-unrealized-casts"]
 LEVELS = {"baseline": "x86-64", "avx2": "x86-64-v3"}
 
