@@ -30,6 +30,7 @@ public:
   ProofSlice slice;
 
 private:
+  void buildEntry();
   Value addParameter(RankedTensorType type, std::vector<char> bytes);
   llvm::Error clone(Operation &op);
   llvm::Error cloneProduct(ternary::MatmulOp product, ml_program::GlobalLoadConstOp weight);
@@ -77,7 +78,8 @@ SliceBuilder::SliceBuilder(func::FuncOp from, func::FuncOp original, const Sampl
       builder(from.getContext()) {
   slice.result = sizes.getType(original.getBody().front().getTerminator()->getOperand(0));
   builder.setInsertionPointToStart(module->getBody());
-  function = func::FuncOp::create(builder, from.getLoc(), "slice", builder.getFunctionType({}, slice.result));
+  function = func::FuncOp::create(builder, from.getLoc(), "body", from.getFunctionType());
+  function.setPrivate();
   body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
 }
@@ -164,26 +166,42 @@ llvm::Error SliceBuilder::clone(Operation &op) {
   return llvm::Error::success();
 }
 
-llvm::Error SliceBuilder::build() {
+/// The function with fixed sizes around the one whose sizes stay dynamic: so they are lowered as those of the model
+/// are, and not folded into every operation.
+void SliceBuilder::buildEntry() {
+  Location loc = from.getLoc();
+  builder.setInsertionPointToEnd(module->getBody());
+  auto entry = func::FuncOp::create(builder, loc, "slice", builder.getFunctionType({}, slice.result));
+  Block *block = entry.addEntryBlock();
+  builder.setInsertionPointToStart(block);
+  SmallVector<Value> arguments;
   for (auto [argument, known] : llvm::zip_equal(from.getArguments(), original.getArguments())) {
     if (argument.getType().isIndex()) {
-      mapping.map(argument, arith::ConstantIndexOp::create(builder, from.getLoc(), sizes.getIndex(known)));
+      arguments.push_back(arith::ConstantIndexOp::create(builder, loc, sizes.getIndex(known)));
       continue;
     }
-    if (!isa<RankedTensorType>(argument.getType()))
-      return llvm::createStringError("an argument of the proof is neither a tensor nor a size");
-    RankedTensorType type = sizes.getType(known);
-    slice.inputs.push_back(type);
-    Value input = body->addArgument(type, from.getLoc());
-    mapping.map(argument, tensor::CastOp::create(builder, from.getLoc(), argument.getType(), input));
+    slice.inputs.push_back(sizes.getType(known));
+    Value input = block->addArgument(slice.inputs.back(), loc);
+    arguments.push_back(tensor::CastOp::create(builder, loc, argument.getType(), input));
   }
+  for (Type type : function.getArgumentTypes().drop_front(from.getNumArguments()))
+    arguments.push_back(block->addArgument(type, loc));
+  Value result = func::CallOp::create(builder, loc, function, arguments).getResult(0);
+  func::ReturnOp::create(builder, loc, Value(tensor::CastOp::create(builder, loc, slice.result, result)));
+  entry.setType(builder.getFunctionType(block->getArgumentTypes(), slice.result));
+}
+
+llvm::Error SliceBuilder::build() {
+  for (Type type : from.getArgumentTypes())
+    if (!type.isIndex() && !isa<RankedTensorType>(type))
+      return llvm::createStringError("an argument of the proof is neither a tensor nor a size");
+  mapping.map(from.getArguments(), body->getArguments());
   for (Operation &op : from.getBody().front().without_terminator())
     if (llvm::Error error = clone(op))
       return error;
-  Value returned = mapping.lookup(from.getBody().front().getTerminator()->getOperand(0));
-  returned = tensor::CastOp::create(builder, from.getLoc(), slice.result, returned);
-  func::ReturnOp::create(builder, from.getLoc(), returned);
-  function.setType(builder.getFunctionType(body->getArgumentTypes(), slice.result));
+  builder.clone(*from.getBody().front().getTerminator(), mapping);
+  function.setType(builder.getFunctionType(body->getArgumentTypes(), from.getResultTypes()));
+  buildEntry();
   slice.text = Evaluator::print(*module);
   return llvm::Error::success();
 }

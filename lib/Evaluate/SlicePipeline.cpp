@@ -63,6 +63,20 @@ void setun::registerSliceDialects(DialectRegistry &registry) {
 
 namespace {
 
+/// The caller of the slice gives room for its results; functions that it calls may return what they allocate, whose
+/// size need not be known.
+struct ResultsToArguments : PassWrapper<ResultsToArguments, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ResultsToArguments)
+  void runOnOperation() override {
+    bufferization::BufferResultsToOutParamsOpts options;
+    options.filterFn = [](func::FuncOp *function) { return function->isPublic(); };
+    options.hoistStaticAllocs = true;
+    options.modifyPublicFunctions = true;
+    if (failed(bufferization::promoteBufferResultsToOutParams(getOperation(), options)))
+      signalPassFailure();
+  }
+};
+
 /// Nothing that the data of a model does may end this process. A check is dropped: what it guards reads inside its
 /// buffer anyway. A division by zero, or of the least integer by -1, becomes one by 1.
 struct KeepAlive : PassWrapper<KeepAlive, OperationPass<ModuleOp>> {
@@ -108,16 +122,14 @@ static void bufferize(OpPassManager &pm) {
   oneShot.allowReturnAllocsFromLoops = true; // a sort swaps two buffers
   oneShot.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(oneShot));
-  bufferization::BufferResultsToOutParamsPassOptions outParams;
-  outParams.hoistStaticAllocs = true;
-  outParams.modifyPublicFunctions = true;
-  pm.addPass(bufferization::createBufferResultsToOutParamsPass(outParams));
+  pm.addPass(std::make_unique<ResultsToArguments>());
   bufferization::buildBufferDeallocationPipeline(pm, {});
   pm.addPass(createExpandCopies());
 }
 
 /// Our own operations, whose loops stand in vectors.
 static void lowerOwnOps(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createConvertNNToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
   pm.addPass(createConvertTernaryToLoops());
   pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
@@ -154,6 +166,7 @@ void setun::buildSlicePipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(std::make_unique<KeepAlive>());
   pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(createLowerExpandShapes());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
