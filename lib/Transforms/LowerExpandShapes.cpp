@@ -29,7 +29,7 @@ static void lower(RewriterBase &rewriter, memref::ExpandShapeOp op) {
   Location loc = op.getLoc();
   auto source = memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getSrc());
   SmallVector<OpFoldResult> sizes = op.getMixedOutputShape(), sourceStrides = source.getConstifiedMixedStrides();
-  SmallVector<OpFoldResult> strides(sizes.size());
+  SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1)); // all of them if the source has no dimension
   auto [known, knownOffset] = op.getResultType().getStridesAndOffset();
   for (auto [group, stride] : llvm::zip_equal(op.getReassociationIndices(), sourceStrides)) {
     Value running = getValueOrCreateConstantIndexOp(rewriter, loc, stride);

@@ -23,3 +23,11 @@ func.func @nothing_to_do(%v: memref<4x8xf32>) -> memref<32xf32> {
   %c = memref.collapse_shape %v [[0, 1]] : memref<4x8xf32> into memref<32xf32>
   return %c : memref<32xf32>
 }
+
+// Of a buffer without dimensions.
+// CHECK-LABEL: func @scalar(
+// CHECK: memref.reinterpret_cast %{{.*}} to offset: [0], sizes: [1, 1], strides: [1, 1]
+func.func @scalar(%m: memref<f32>) -> memref<1x1xf32> {
+  %e = memref.expand_shape %m [] output_shape [1, 1] : memref<f32> into memref<1x1xf32>
+  return %e : memref<1x1xf32>
+}
