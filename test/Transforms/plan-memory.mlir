@@ -94,6 +94,29 @@ func.func @main(%n: index {setun.symbol = "n"}) attributes {setun.entry} {
 
 // -----
 
+// What is subtracted is left out of the bound: n rows hold n - 1. A minimum is one, rounded sizes too.
+// CHECK-LABEL: func.func @main_arena_size(
+// CHECK-SAME:    %[[N:.*]]: index) -> index
+// CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
+// CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
+// CHECK-NOT:     arith.subi
+// CHECK:         arith.minui %{{.*}}, %[[C16]]
+// CHECK:         arith.addi %{{.*}}, %[[C7]]
+// CHECK:         arith.divui %{{.*}}, %[[C8]]
+func.func @main(%n: index {setun.symbol = "n"}) attributes {setun.entry} {
+  %rows = affine.apply affine_map<()[n] -> (n - 1)>()[%n]
+  %part = affine.min affine_map<()[n] -> (n, 16)>()[%n]
+  %blocks = affine.apply affine_map<()[n] -> (n ceildiv 8)>()[%n]
+  %a = memref.alloc(%rows) : memref<?x16xf32>
+  %b = memref.alloc(%part) : memref<?x16xf32>
+  %c = memref.alloc(%blocks) : memref<?x16xf32>
+  "test.use"(%a, %b, %c) : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
 // Nothing to place.
 // CHECK-LABEL: func.func @main(%{{[a-z0-9]+}}: memref<?xi8> {setun.arena})
 // CHECK-LABEL: func.func @main_arena_size() -> index {
