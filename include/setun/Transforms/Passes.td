@@ -225,4 +225,22 @@ def OneShotBufferize : Pass<"setun-one-shot-bufferize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def VerifyContract : Pass<"setun-verify-contract", "::mlir::ModuleOp"> {
+  let summary = "check a stage's IR against its contract";
+  let description = [{
+    docs/contracts.md as a check, with one error that says what is wrong: which
+    dialects may stand in a stage, the entry function's arguments, symbols, shapes
+    and states, parameters and their data; in the ternary contract that no product
+    reads a dequantized weight any more and that states are lowered; in the target
+    contract buffers of identity layout at the entry, no allocation, no tensors,
+    parallel loops over one dimension and no fast-math flags.
+
+    ```mlir
+    func.func @main(%x: tensor<?x8xf32> {setun.name = "x"}) attributes {setun.entry}
+    // error: argument 0 has dynamic sizes but no setun.shape
+    ```
+  }];
+  let options = [Option<"stage", "stage", "std::string", "\"input\"", "The contract: input, ternary or target">];
+}
+
 #endif // SETUN_TRANSFORMS_PASSES_TD
