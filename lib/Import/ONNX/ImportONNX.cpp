@@ -117,8 +117,11 @@ OwningOpRef<ModuleOp> setun::importOnnx(StringRef path, const OnnxImportOptions 
       emitError(UnknownLoc::get(context)) << path << ": can't be written in the input contract: " << complaint;
       return nullptr;
     }
-    for (const std::string &warning : importer.warnings)
-      emitWarning(UnknownLoc::get(context)) << warning;
+    for (const auto &[text, place] : importer.warnings) {
+      InFlightDiagnostic warning = emitWarning(UnknownLoc::get(context)) << place.first << text;
+      if (place.second > 1)
+        warning << " (and " << place.second - 1 << " more)";
+    }
     return std::move(importer.module);
   }
 }

@@ -63,6 +63,12 @@ LogicalResult Importer::fail(const Twine &reason) {
   return failure();
 }
 
+void Importer::warn(const Twine &text) {
+  auto &[where, count] = warnings[text.str()];
+  if (count++ == 0)
+    where = describeNode();
+}
+
 LogicalResult Importer::checkOpset(const RepeatedPtrField<OperatorSetIdProto> &imports, Scope &scope) {
   for (const OperatorSetIdProto &import : imports)
     if (import.domain().empty() || import.domain() == "ai.onnx")

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <map>
 #include <memory>
 
 namespace setun::onnx {
@@ -45,12 +46,13 @@ public:
 
   llvm::LogicalResult run();
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  llvm::SmallVector<std::string> warnings;
+  /// Each text once: where it was said first, and how often.
+  std::map<std::string, std::pair<std::string, int>> warnings;
   /// An error has been shown.
   bool reported = false;
 
   llvm::LogicalResult fail(const llvm::Twine &reason);
-  void warn(const llvm::Twine &text) { warnings.push_back(describeNode() + text.str()); }
+  void warn(const llvm::Twine &text);
   mlir::FailureOr<Tensor> readConstant(setun_onnx::TensorProto &proto, llvm::StringRef name);
   llvm::LogicalResult inlineBranch(Node &node, const setun_onnx::GraphProto &graph);
 

@@ -15,6 +15,8 @@
 #include "Helpers.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -81,10 +83,18 @@ static Tensor written(Emitter &e, Tensor &data, Value result) {
   return t;
 }
 
-/// exported-graphs: a cache that the exporter turned into a constant is empty for ever.
+/// True for an initializer, also one that the exporter transposes before and after its use.
+static bool isConstant(const Tensor &t) {
+  if (t.contents || t.constant || !t.parameter.empty())
+    return true;
+  auto transpose = t.value ? t.value.getDefiningOp<linalg::TransposeOp>() : linalg::TransposeOp();
+  return transpose && transpose.getInput().getDefiningOp<ml_program::GlobalLoadConstOp>();
+}
+
+/// A cache that the exporter turned into a constant would be empty for ever. Unpacking of weights looks alike, but
+/// writes integers, or to places that are known.
 static void warnOfLostCache(Node &node, Tensor &data, Tensor &indices) {
-  if (isFloat(data.dtype) && data.rank() >= 3 && (data.constant || !data.parameter.empty()) && !indices.contents &&
-      !indices.constant)
+  if (isFloat(data.dtype) && data.rank() >= 3 && isConstant(data) && !isConstant(indices))
     node.warn("writes into a constant of the model: a cache that was lost in export (the model forgets it after every "
               "run). Export the model with its caches as inputs and outputs");
 }
