@@ -29,7 +29,7 @@ public:
   }
 
   ProductPlan getPlan(const ProductShape &shape, Products) const override {
-    return planAddSub(info, shape, AddSubRates{8, 25, 50, 80, 2});
+    return planAddSub(info, shape, AddSubRates{35, 80, 170, 210, 5});
   }
 
   LogicalResult lowerProduct(RewriterBase &rewriter, ternary::MatmulOp op, Products) const override {

@@ -20,7 +20,7 @@
 using namespace mlir;
 using namespace setun;
 
-static constexpr int64_t kTilesPerBlock = 16;
+static constexpr int64_t kTilesPerBlock = 16, kAhead = 2048;
 
 int64_t setun::getGrain(const Product &p, int64_t bytes) {
   auto block = getConstant(p.blockBytes);
@@ -63,6 +63,9 @@ void setun::emitSelectAdd(KernelBuilder &b, const Product &p, Value from, Value 
         Value bytes = x;
         inner = b.loop(zero, count, 1, inner, [&](Value, ValueRange now) {
           Value weights = now[tiles], column = now[tiles + 1];
+          // Both lines of the step, even where its second tile has a pass of its own: that one finds them in cache.
+          for (int64_t line = 0; firstTile == 0 && line < Product::kStepBytes; line += Product::kTileBytes)
+            b.prefetch(p.weight, b.add(weights, kAhead + line));
           SmallVector<Value, 4> even, odd;
           for (int64_t plane = 0; plane < 4; ++plane) {
             Value four = b.bitcast(b.broadcastDword(bytes, b.add(column, 4 * plane), 64), b.i16s(32));

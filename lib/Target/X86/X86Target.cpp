@@ -30,10 +30,10 @@ public:
     int64_t tokens = plannedTokens(shape), rest = tokens % 32;
     bool plain = shape.groups || isa<FloatType>(shape.activation);
     if (products == Products::AddSub || plain || tokens >= kTableFrom || isTable16(rest))
-      return planAddSub(info, shape, AddSubRates{20, 70, 140, 180, 4});
+      return planAddSub(info, shape, AddSubRates{40, 80, 180, 230, 10});
     if (tokens == 1)
       return makePlan(info, shape, "pmaddubsw, streamed", 100, true);
-    return makePlan(info, shape, "pmaddubsw, 16 rows x 6 tokens", tokens < 4 ? 60 : 100, true);
+    return makePlan(info, shape, "pmaddubsw, 16 rows x 6 tokens", tokens < 4 ? 80 : 130, true);
   }
 
   LogicalResult lowerProduct(RewriterBase &rewriter, ternary::MatmulOp op, Products products) const override {
