@@ -3,14 +3,17 @@
 // The last dimension: 16 lanes from +0, a tail under a mask, the tree, then the old value plus the sum.
 // CHECK-LABEL: @rows
 // CHECK: %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : vector<16xf32>
+// Sizes known at run time only: so are the tasks.
+// CHECK: arith.divui %c16384
 // CHECK: scf.forall
+// CHECK:   scf.for {{.*}} step %c1
 // CHECK:   %[[MAIN:.*]] = scf.for {{.*}} iter_args(%[[SUM:.*]] = %[[ZERO]]) -> (vector<16xf32>)
 // CHECK:     arith.addf %[[SUM]], %{{.*}} : vector<16xf32>
 // CHECK:   vector.maskedload
 // CHECK:   arith.select
 // CHECK:   vector.shuffle {{.*}} [8, 9, 10, 11, 12, 13, 14, 15]
 // CHECK:   memref.store
-// CHECK: {setun.grain = 128 : i64}
+// CHECK: {setun.grain = 1 : i64}
 func.func @rows(%x: memref<?x?xf32>, %y: memref<?xf32>) {
   linalg.reduce {arith.addf} ins(%x : memref<?x?xf32>) outs(%y : memref<?xf32>) dimensions = [1]
   return

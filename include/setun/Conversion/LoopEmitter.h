@@ -74,8 +74,9 @@ public:
   loop(mlir::Value from, mlir::Value to, int64_t step, mlir::ValueRange init,
        llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
   /// A loop of independent iterations of about `work` element operations each: scf.forall with a grain, or a plain
-  /// loop where all of it is less than a task.
-  void parallel(mlir::Value count, int64_t work, llvm::function_ref<void(mlir::Value)> body);
+  /// loop where all of it is less than a task. Where `work` is only known at run time, so are the tasks: each is a loop
+  /// over as many iterations as are worth one, and the grain is 1.
+  void parallel(mlir::Value count, mlir::Value work, llvm::function_ref<void(mlir::Value)> body);
   /// Runs `full` for each whole step of `width` in [0, size) and `tail` once for what is left, if anything can be.
   llvm::SmallVector<mlir::Value>
   steps(mlir::Value size, int64_t width, mlir::ValueRange init,

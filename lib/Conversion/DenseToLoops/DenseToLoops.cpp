@@ -36,13 +36,11 @@ static int64_t blockMultiple(Value size, int64_t block) {
   return known ? std::gcd(*known, block) : 1;
 }
 
-static int64_t knownOr(Value size, int64_t guess) { return getConstantIntValue(size).value_or(guess); }
-
 static void emitProduct(LoopEmitter &e, const Contraction &op) {
   Value rows = op.m ? op.size(e, *op.m) : e.index(1), columns = op.n ? op.size(e, *op.n) : e.index(1);
   int64_t blockColumns = op.isDot() ? kDotColumns : kStripColumns;
   if (!op.isDot()) {
-    int64_t known = std::max<int64_t>(1, knownOr(columns, 8 * 1024));
+    int64_t known = std::max<int64_t>(1, getConstantIntValue(columns).value_or(8 * 1024));
     int64_t eighth = llvm::alignTo(llvm::divideCeil(known, 8), 64);
     blockColumns = std::min(known, std::clamp<int64_t>(eighth, 256, kStripColumns));
   }
@@ -51,9 +49,8 @@ static void emitProduct(LoopEmitter &e, const Contraction &op) {
     counts.push_back(op.size(e, loop));
   counts.push_back(e.ceilDiv(columns, blockColumns));
   counts.push_back(e.ceilDiv(rows, kBlockRows));
-  // A dynamic number of rows counts as one token: the least that a run does.
-  int64_t work = std::min(knownOr(rows, 1), kBlockRows) * std::min(knownOr(columns, blockColumns), blockColumns) *
-                 knownOr(op.size(e, op.k), 256);
+  Value work = e.mul(e.min(rows, e.index(kBlockRows)), e.min(columns, e.index(blockColumns)));
+  work = e.mul(work, op.size(e, op.k));
   e.parallel(e.product(counts), work, [&](Value task) {
     SmallVector<Value> at = e.delinearize(task, counts);
     ProductBlock block;

@@ -89,15 +89,16 @@ static void emitNest(LoopEmitter &e, const LinalgNest &nest) {
   }
   Value size = nest.sizes.back();
   if (loops > 1)
-    return emitParallelNest(e, ArrayRef(nest.sizes).drop_back(), work * guessSize(size), [&](ArrayRef<Value> outer) {
-      SmallVector<Value> ivs(outer);
-      ivs.push_back(nullptr);
-      emitter.emitLine(ivs, e.index(0), size);
-    });
+    return emitParallelNest(e, ArrayRef(nest.sizes).drop_back(), e.mul(e.index(work), size),
+                            [&](ArrayRef<Value> outer) {
+                              SmallVector<Value> ivs(outer);
+                              ivs.push_back(nullptr);
+                              emitter.emitLine(ivs, e.index(0), size);
+                            });
   std::optional<int64_t> known = getConstantIntValue(size);
   if (known && *known * work <= kTaskWork)
     return emitter.emitLine({nullptr}, e.index(0), size);
-  e.parallel(e.ceilDiv(size, kChunk), work * kChunk, [&](Value chunk) {
+  e.parallel(e.ceilDiv(size, kChunk), e.index(work * kChunk), [&](Value chunk) {
     Value from = e.mul(chunk, e.index(kChunk)), end = e.add(from, e.index(kChunk));
     emitter.emitLine({nullptr}, from, known && *known % kChunk == 0 ? end : e.min(end, size));
   });

@@ -257,7 +257,10 @@ void setun::emitAttention(LoopEmitter &e, nn::AttentionOp op) {
   emitter.ratio = e.div(heads, groups);
   Value rows = e.mul(queries, emitter.ratio);
   SmallVector<Value> counts{e.size(op.getQ(), 0), groups, e.ceilDiv(rows, kRows)};
-  e.parallel(e.product(counts), kTaskWork, [&](Value task) {
+  // Each key meets each row of a task, and costs about as much as its columns and an exp; lanes make eight of them one.
+  Value perKey = e.add(e.add(emitter.depth, emitter.columns), e.index(32));
+  Value work = e.div(e.mul(e.mul(e.min(rows, e.index(kRows)), emitter.keys), perKey), 4);
+  e.parallel(e.product(counts), work, [&](Value task) {
     SmallVector<Value> at = e.delinearize(task, counts);
     emitter.batch = at[0];
     emitter.group = at[1];

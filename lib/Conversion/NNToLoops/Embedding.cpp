@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Utils/LinalgNest.h"
 #include "NNToLoops.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -21,11 +20,8 @@ void setun::emitEmbedding(LoopEmitter &e, nn::EmbeddingOp op) {
   SmallVector<Value> idSizes, rowSizes;
   for (int64_t dim = 0; dim < idRank; ++dim)
     idSizes.push_back(e.size(ids, dim));
-  int64_t work = 1;
-  for (int64_t dim = 1; dim < rank; ++dim) {
+  for (int64_t dim = 1; dim < rank; ++dim)
     rowSizes.push_back(e.size(table, dim));
-    work *= guessSize(rowSizes.back());
-  }
   Value rows = e.size(table, 0);
 
   // One row of y, read from the table at `from` or, without it, zero.
@@ -54,7 +50,7 @@ void setun::emitEmbedding(LoopEmitter &e, nn::EmbeddingOp op) {
     });
   };
 
-  e.parallel(e.product(idSizes), work, [&](Value linear) {
+  e.parallel(e.product(idSizes), e.product(rowSizes), [&](Value linear) {
     SmallVector<Value> at = e.delinearize(linear, idSizes);
     Value id = memref::LoadOp::create(e.b, e.loc, ids, at);
     Value index = arith::IndexCastOp::create(e.b, e.loc, e.b.getIndexType(), id);

@@ -138,11 +138,11 @@ static bool emitReduction(LoopEmitter &e, linalg::LinalgOp op) {
     return false;
   ReductionEmitter emitter{e,  *nest, combiner, LoopEmitter::sumType(getElementTypeOrSelf(nest->operands.back().value)),
                            {}, {}};
-  int64_t work = nest->bodyWork();
+  Value work = e.index(nest->bodyWork());
   for (auto [loop, reduces] : llvm::enumerate(nest->isReduction)) {
     (reduces ? emitter.reduced : emitter.kept).push_back(loop);
     if (reduces)
-      work *= guessSize(nest->sizes[loop]);
+      work = e.mul(work, nest->sizes[loop]);
   }
   // An input whose last dimension is the innermost sum has its elements side by side.
   bool byLanesOfSum = emitter.kept.empty();
@@ -153,7 +153,7 @@ static bool emitReduction(LoopEmitter &e, linalg::LinalgOp op) {
     outer = outer.drop_back();
   SmallVector<Value> outerSizes = llvm::map_to_vector(outer, [&](int64_t loop) { return nest->sizes[loop]; });
   if (!byLanesOfSum)
-    work *= guessSize(nest->sizes[emitter.kept.back()]);
+    work = e.mul(work, nest->sizes[emitter.kept.back()]);
   emitParallelNest(e, outerSizes, work, [&](ArrayRef<Value> at) {
     SmallVector<Value> ivs(nest->sizes.size(), nullptr);
     for (auto [loop, index] : llvm::zip(outer, at))

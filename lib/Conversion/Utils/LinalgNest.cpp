@@ -13,8 +13,6 @@
 using namespace mlir;
 using namespace setun;
 
-int64_t setun::guessSize(Value size) { return getConstantIntValue(size).value_or(64); }
-
 std::optional<LinalgNest> LinalgNest::match(LoopEmitter &e, linalg::LinalgOp op) {
   if (!op.hasPureBufferSemantics())
     return std::nullopt;
@@ -173,7 +171,7 @@ SmallVector<Value> LinalgNest::emitBody(LoopEmitter &e, ArrayRef<Value> argument
   return {lookup(combiner->getOperand(first ? 1 : 0))};
 }
 
-void setun::emitParallelNest(LoopEmitter &e, ArrayRef<Value> sizes, int64_t work,
+void setun::emitParallelNest(LoopEmitter &e, ArrayRef<Value> sizes, Value work,
                              function_ref<void(ArrayRef<Value>)> body) {
   size_t shared = 0;
   while (shared + 1 < sizes.size() && getConstantIntValue(sizes[shared]) == 1)
@@ -188,10 +186,7 @@ void setun::emitParallelNest(LoopEmitter &e, ArrayRef<Value> sizes, int64_t work
     };
     if (loop != shared)
       return e.loop(e.index(0), sizes[loop], 1, step);
-    int64_t inner = work;
-    for (Value size : sizes.drop_front(loop + 1))
-      inner *= guessSize(size);
-    e.parallel(sizes[loop], inner, step);
+    e.parallel(sizes[loop], e.mul(work, e.product(sizes.drop_front(loop + 1))), step);
   };
   emit(0);
 }

@@ -48,11 +48,8 @@ struct LinalgNest {
 
 /// Independent loops over `sizes`: the outermost that is not a single step is shared by threads. `work` is what one
 /// innermost step does.
-void emitParallelNest(LoopEmitter &e, llvm::ArrayRef<mlir::Value> sizes, int64_t work,
+void emitParallelNest(LoopEmitter &e, llvm::ArrayRef<mlir::Value> sizes, mlir::Value work,
                       llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
-
-/// A dynamic size in estimates of work.
-int64_t guessSize(mlir::Value size);
 
 } // namespace setun
 

@@ -75,16 +75,25 @@ SmallVector<Value> LoopEmitter::loop(Value from, Value to, int64_t step, ValueRa
   return SmallVector<Value>(loop.getResults());
 }
 
-void LoopEmitter::parallel(Value count, int64_t work, function_ref<void(Value)> body) {
-  int64_t grain = std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, work));
-  std::optional<int64_t> known = getConstantIntValue(count);
-  if (known && *known <= grain)
-    return loop(index(0), count, 1, body);
-  auto forall = scf::ForallOp::create(b, loc, ArrayRef<OpFoldResult>{count}, ValueRange{}, std::nullopt);
-  forall->setAttr(kGrainAttr, b.getI64IntegerAttr(grain));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(forall.getBody());
-  body(forall.getInductionVar(0));
+void LoopEmitter::parallel(Value count, Value work, function_ref<void(Value)> body) {
+  auto forall = [&](Value steps, int64_t grain, function_ref<void(Value)> inner) {
+    auto loop = scf::ForallOp::create(b, loc, ArrayRef<OpFoldResult>{steps}, ValueRange{}, std::nullopt);
+    loop->setAttr(kGrainAttr, b.getI64IntegerAttr(grain));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    inner(loop.getInductionVar(0));
+  };
+  if (std::optional<int64_t> known = getConstantIntValue(work)) {
+    int64_t grain = std::max<int64_t>(1, kTaskWork / std::max<int64_t>(1, *known));
+    std::optional<int64_t> trips = getConstantIntValue(count);
+    return trips && *trips <= grain ? loop(index(0), count, 1, body) : forall(count, grain, body);
+  }
+  Value chunk = max(div(index(kTaskWork), max(work, index(1))), index(1));
+  Value tasks = div(add(count, sub(chunk, index(1))), chunk);
+  forall(tasks, 1, [&](Value task) {
+    Value from = mul(task, chunk);
+    loop(from, min(add(from, chunk), count), 1, body);
+  });
 }
 
 SmallVector<Value> LoopEmitter::steps(Value size, int64_t width, ValueRange init,

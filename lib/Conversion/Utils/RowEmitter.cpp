@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "RowEmitter.h"
-#include "LinalgNest.h"
 
 using namespace mlir;
 using namespace setun;
@@ -28,7 +27,7 @@ SmallVector<Value> setun::leadingSizes(LoopEmitter &e, Value buffer) {
 void setun::forEachRow(LoopEmitter &e, Value buffer, int64_t work, function_ref<void(ArrayRef<Value>)> body) {
   SmallVector<Value> sizes = leadingSizes(e, buffer);
   Value columns = e.size(buffer, sizes.size());
-  e.parallel(e.product(sizes), work * guessSize(columns), [&](Value row) { body(e.delinearize(row, sizes)); });
+  e.parallel(e.product(sizes), e.mul(columns, e.index(work)), [&](Value row) { body(e.delinearize(row, sizes)); });
 }
 
 Value setun::countAsFloat(LoopEmitter &e, Value size, Type type) {
