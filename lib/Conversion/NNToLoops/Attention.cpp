@@ -34,6 +34,7 @@ struct AttentionEmitter {
   Value keys = {}, depth = {}, columns = {}, ratio = {};
   // One task.
   Value batch = {}, group = {}, firstRow = {}, rows = {}, firstKey = {}, lastKey = {};
+  int64_t stride = kValueColumns;                          // of a row's results
   Value scores = {}, largest = {}, sums = {}, result = {}; // scratch
 
   double infinity() { return std::numeric_limits<double>::infinity(); }
@@ -177,7 +178,7 @@ struct AttentionEmitter {
       Value end = e.min(e.add(near, e.index(kValueKeys)), count);
       e.loop(e.index(0), rows, 1, [&](Value r) {
         e.steps(width, kValueLanes, {}, [&](Value at, Lanes step, ValueRange) {
-          Value where = place(r, kValueColumns, at);
+          Value where = place(r, stride, at);
           Line out = scratchLine(result);
           Value sum =
               e.loop(near, end, 1, {e.read(out, where, Lanes{kValueLanes})}, [&](Value key, ValueRange carried) {
@@ -197,7 +198,7 @@ struct AttentionEmitter {
   void emitColumns(Value column, Value width) {
     e.loop(e.index(0), e.index(kRows * kSumLanes), kSumLanes,
            [&](Value at) { e.write(scratchLine(sums), at, lanes(0), Lanes{kSumLanes}); });
-    e.loop(e.index(0), e.index(kRows * kValueColumns), kSumLanes,
+    e.loop(e.index(0), e.index(kRows * stride), kSumLanes,
            [&](Value at) { e.write(scratchLine(result), at, lanes(0), Lanes{kSumLanes}); });
     // The scores still stand in the scratch if one block holds all keys and no exp has replaced them.
     Value several =
@@ -222,7 +223,7 @@ struct AttentionEmitter {
       sum = arith::SelectOp::create(e.b, e.loc, nothing, e.constant(type, 1), sum);
       Line out = rowOf(e, op.getY(), {batch, head, query});
       e.steps(width, kSumLanes, {}, [&](Value at, Lanes step, ValueRange) {
-        Value value = e.read(scratchLine(result), place(r, kValueColumns, at), Lanes{kSumLanes});
+        Value value = e.read(scratchLine(result), place(r, stride, at), Lanes{kSumLanes});
         value = e.divf(value, e.splat(sum, kSumLanes));
         e.write(out, e.add(column, at), e.convert(value, out.getElementType()), step);
         return SmallVector<Value>();
@@ -234,13 +235,15 @@ struct AttentionEmitter {
     scores = e.scratch(kRows * kKeys, type);
     largest = e.scratch(kRows, type);
     sums = e.scratch(kRows * kSumLanes, type);
-    result = e.scratch(kRows * kValueColumns, type);
+    std::optional<int64_t> known = getConstantIntValue(columns);
+    stride = known ? std::min(kValueColumns, static_cast<int64_t>(llvm::alignTo(*known, kValueLanes))) : kValueColumns;
+    result = e.scratch(kRows * stride, type);
     // Rows come in order of queries: the first sees the earliest key, the last the latest.
     Value first = visible(queryAndHead(e.index(0)).first).first;
     firstKey = e.roundDown(first, kSumLanes);
     lastKey = visible(queryAndHead(e.sub(rows, e.index(1))).first).second;
     findLargest();
-    if (std::optional<int64_t> known = getConstantIntValue(columns); known && *known <= kValueColumns)
+    if (known && *known <= kValueColumns)
       return emitColumns(e.index(0), columns);
     e.loop(e.index(0), columns, kValueColumns,
            [&](Value column) { emitColumns(column, e.min(e.index(kValueColumns), e.sub(columns, column))); });
