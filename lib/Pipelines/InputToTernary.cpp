@@ -17,6 +17,7 @@
 using namespace mlir;
 
 void setun::buildInputToTernary(OpPassManager &pm, const PipelineOptions &options) {
+  addContract(pm, options, "input");
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSplitPackedProducts());
@@ -36,4 +37,5 @@ void setun::buildInputToTernary(OpPassManager &pm, const PipelineOptions &option
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSymbolDCEPass());
+  addContract(pm, options, "ternary");
 }

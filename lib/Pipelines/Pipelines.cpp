@@ -7,10 +7,19 @@
 //===----------------------------------------------------------------------===//
 
 #include "setun/Pipelines/Pipelines.h"
+#include "setun/Transforms/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
+
+void setun::addContract(OpPassManager &pm, const PipelineOptions &options, StringRef stage) {
+  if (!options.verify)
+    return;
+  VerifyContractOptions contract;
+  contract.stage = stage.str();
+  pm.addPass(createVerifyContract(contract));
+}
 
 void setun::registerPipelines() {
   PassPipelineRegistration<PipelineOptions>("setun-input-to-ternary", "the input contract to the ternary contract",

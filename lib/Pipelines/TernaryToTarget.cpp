@@ -48,4 +48,5 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
   pm.addNestedPass<func::FuncOp>(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  addContract(pm, options, "target");
 }

@@ -42,6 +42,9 @@ void buildBufferize(mlir::OpPassManager &pm, const PipelineOptions &options);
 /// setun-target-to-llvm: the target contract to the LLVM dialect.
 void buildTargetToLLVM(mlir::OpPassManager &pm, const PipelineOptions &options);
 
+/// The verifier of a stage's contract, unless `verify` is off.
+void addContract(mlir::OpPassManager &pm, const PipelineOptions &options, llvm::StringRef stage);
+
 void registerPipelines();
 
 } // namespace setun
