@@ -9,6 +9,7 @@
 #include "setun/Analysis/ProductCounts.h"
 
 #include "setun/Dialect/Ternary/IR/Ternary.h"
+#include "setun/Dialect/Utils/Locations.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
@@ -48,17 +49,6 @@ static ProductCost costOf(int64_t additions, Type addType, int64_t multiplicatio
   return cost;
 }
 
-/// "layers.0.q" of a location; a fused one has it in a part.
-static std::string layerOf(Location loc) {
-  if (auto name = dyn_cast<NameLoc>(loc))
-    return name.getName().str();
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    for (Location part : fused.getLocations())
-      if (std::string layer = layerOf(part); !layer.empty())
-        return layer;
-  return "";
-}
-
 /// The parameter an operand is read from, through reshapes and transposes.
 static ml_program::GlobalOp findParameter(Value value, SymbolTable &symbols) {
   while (Operation *op = value.getDefiningOp()) {
@@ -76,7 +66,7 @@ static ProductFacts factsOf(ternary::MatmulOp op, SymbolTable &symbols) {
   auto type = cast<ShapedType>(op.getWeight().getType());
   Type activation = getElementTypeOrSelf(op.getX()), f32 = Float32Type::get(op.getContext());
   facts.ternary = true;
-  facts.layer = layerOf(op.getLoc());
+  facts.layer = getSourceName(op.getLoc()).str();
   facts.rows = type.getDimSize(0);
   facts.columns = type.getDimSize(1);
   llvm::raw_string_ostream(facts.activation) << activation;
@@ -101,7 +91,7 @@ static std::optional<ProductFacts> factsOf(linalg::MatmulOp op, SymbolTable &sym
   if (!weight)
     return std::nullopt;
   ProductFacts facts;
-  facts.layer = layerOf(op.getLoc());
+  facts.layer = getSourceName(op.getLoc()).str();
   auto result = cast<ShapedType>(op.getOutputs()[0].getType());
   Type activation = getElementTypeOrSelf(op.getInputs()[0]);
   int64_t k = cast<ShapedType>(op.getInputs()[0].getType()).getDimSize(1);

@@ -22,18 +22,6 @@ static constexpr int64_t kMaxInlineElements = 64;
 /// The name that a parameter would have if another did not have it still.
 static constexpr StringRef kWishAttr = "setun.parameter";
 
-StringRef setun::getSourceName(Location loc) {
-  StringRef name;
-  loc->walk([&](Location part) {
-    auto named = dyn_cast<NameLoc>(part);
-    if (!named || named.getName().empty())
-      return WalkResult::advance();
-    name = named.getName();
-    return WalkResult::interrupt();
-  });
-  return name;
-}
-
 ParameterBuilder::ParameterBuilder(ModuleOp module) : module(module), symbols(module) {}
 
 ml_program::GlobalOp ParameterBuilder::add(StringRef name, Location loc, Type type, Attribute value) {

@@ -8,6 +8,8 @@
 
 #include "Command.h"
 
+#include "setun/Dialect/Utils/Locations.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 
 #include "llvm/Support/Process.h"
@@ -36,14 +38,10 @@ void ModelFlags::apply(setun::CompileOptions &options) const {
 
 /// A module path or node name, else file:line, else nothing.
 static std::string describe(mlir::Location loc) {
-  if (auto name = dyn_cast<mlir::NameLoc>(loc))
-    return name.getName().str();
+  if (StringRef name = setun::getSourceName(loc); !name.empty())
+    return name.str();
   if (auto file = dyn_cast<mlir::FileLineColLoc>(loc))
     return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn())).str();
-  if (auto fused = dyn_cast<mlir::FusedLoc>(loc))
-    for (mlir::Location part : fused.getLocations())
-      if (std::string text = describe(part); !text.empty())
-        return text;
   return "";
 }
 

@@ -9,15 +9,14 @@
 #ifndef SETUN_EVALUATE_PARAMETERBUILDER_H
 #define SETUN_EVALUATE_PARAMETERBUILDER_H
 
+#include "setun/Dialect/Utils/Locations.h"
+
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
 
 namespace setun {
-
-/// The name that a location carries: a module path or a node's name. Empty if it has none.
-llvm::StringRef getSourceName(mlir::Location loc);
 
 /// Adds parameters to a module. A new parameter often takes over the name of the one it is computed from, which is
 /// still in use while passes work: `finish` gives the names that have become free, of this pass or an earlier one.
