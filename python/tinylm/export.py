@@ -8,6 +8,7 @@
 import argparse
 import contextlib
 import io
+import logging
 import pathlib
 
 import torch
@@ -42,6 +43,7 @@ def main():
     parser.add_argument("--float", action="store_true", help="also without activation quantizers")
     parser.add_argument("--opset", type=int)
     options = parser.parse_args()
+    logging.disable(logging.WARNING)
     options.out.mkdir(parents=True, exist_ok=True)
     model = load(options.checkpoint)
     for suffix in ["", "-float"] if options.float else [""]:

@@ -77,6 +77,20 @@ def compare(ours, theirs, exact, windows):
                 clear=float(clear.mean()), clear_agree=bool(agree[clear].all()), agree=float(agree.mean()))
 
 
+@torch.no_grad()
+def greedy_agreement(program, prompts=20, count=200):
+    """At how many of prompts x count places torch, given our greedy tokens so far, takes the same next one."""
+    model, same = load(), 0
+    for prompt in held_out_windows(prompts)[:, :8]:
+        command = [program, "--tokens", ",".join(map(str, prompt)), "-n", str(count)]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        tokens = [int(t) for t in printed.replace(",", " ").split()]
+        assert len(tokens) == count
+        logits = model(torch.tensor([list(prompt) + tokens[:-1]]))[0, len(prompt) - 1:]
+        same += int((logits.argmax(-1).numpy() == tokens).sum())
+    return same
+
+
 def accept(figures):
     """The rule's (c) and (d) as a list of what was broken; empty if nothing was."""
     broken = []
