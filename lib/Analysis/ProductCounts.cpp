@@ -69,7 +69,7 @@ static ProductFacts factsOf(ternary::MatmulOp op, SymbolTable &symbols) {
   facts.layer = getSourceName(op.getLoc()).str();
   facts.rows = type.getDimSize(0);
   facts.columns = type.getDimSize(1);
-  llvm::raw_string_ostream(facts.activation) << activation;
+  facts.activation = activation;
   if (ml_program::GlobalOp weight = findParameter(op.getWeight(), symbols)) {
     if (auto zeros = weight->getAttrOfType<FloatAttr>("setun.zeros"))
       facts.zeros = zeros.getValueAsDouble();
@@ -99,7 +99,7 @@ static std::optional<ProductFacts> factsOf(linalg::MatmulOp op, SymbolTable &sym
   facts.columns = k;
   if (ShapedType::isDynamic(facts.rows) || ShapedType::isDynamic(k))
     return std::nullopt;
-  llvm::raw_string_ostream(facts.activation) << activation;
+  facts.activation = activation;
   if (auto reason = op->getAttrOfType<StringAttr>("setun.reason"))
     facts.reason = reason.str();
   int64_t bytes = facts.rows * k * llvm::divideCeil(getElementTypeOrSelf(weight.getType()).getIntOrFloatBitWidth(), 8);

@@ -19,8 +19,8 @@ namespace json = llvm::json;
 static constexpr llvm::StringLiteral kHead = R"(<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Setun report</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #1b1f23 }
-table { border-collapse: collapse; width: 100% } td, th { padding: .25em .6em; text-align: right; border-bottom: 1px solid #e1e4e8 }
-td:first-child, th:first-child, td.reason { text-align: left } tr.dense { color: #777 }
+table { border-collapse: collapse; width: 100% } td, th { padding: .25em .6em; text-align: right; border-bottom: 1px solid #e1e4e8; white-space: nowrap }
+td:first-child, th:first-child, td.reason, td.form { text-align: left } tr.dense { color: #777 }
 svg text { font: 13px system-ui, sans-serif } .before { fill: #c9d1d9 } .after { fill: #2f81f7 }
 </style></head><body>
 )";
@@ -74,7 +74,7 @@ static void printRow(const json::Object &layer, llvm::raw_ostream &os) {
                       escape(*layer.getString("name")), *layer.getInteger("rows"), *layer.getInteger("columns"),
                       *layer.getString("activation"));
   if (!ternary) {
-    os << "<td class=\"reason\" colspan=\"6\">dense: " << escape(*layer.getString("reason")) << "</td></tr>\n";
+    os << "<td class=\"reason\" colspan=\"7\">dense: " << escape(*layer.getString("reason")) << "</td></tr>\n";
     return;
   }
   const json::Array &range = *layer.getArray("scale_range");
@@ -85,7 +85,8 @@ static void printRow(const json::Object &layer, llvm::raw_ostream &os) {
      << llvm::formatv("<td>{0}</td>", shortNumber(number(after, "additions")))
      << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "multiplications")), shortNumber(number(after, "multiplications")))
      << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "bytes")), shortNumber(number(after, "bytes")))
-     << llvm::formatv("<td>{0:f1} ×</td></tr>\n", number(before, "picojoules_7nm") / number(after, "picojoules_7nm"));
+     << llvm::formatv("<td>{0:f1} ×</td>", number(before, "picojoules_7nm") / number(after, "picojoules_7nm"))
+     << llvm::formatv("<td class=\"form\">{0}</td></tr>\n", escape(*layer.getArray("forms")->front().getAsObject()->getString("form")));
 }
 
 void setun::printReportPage(const json::Object &report, llvm::raw_ostream &os) {
@@ -97,8 +98,9 @@ void setun::printReportPage(const json::Object &report, llvm::raw_ostream &os) {
                       *report.getInteger("dense_products"));
   printBars(*report.getObject("total"), os);
   os << "<h2>Layers</h2><table><tr><th>layer</th><th>shape</th><th>activations</th><th>scale</th><th>zeros</th><th>additions</th>"
-        "<th>multiplications</th><th>bytes</th><th>energy, 7 nm</th></tr>\n";
+        "<th>multiplications</th><th>bytes</th><th>energy, 7 nm</th><th class=\"form\">one token</th></tr>\n";
   for (const json::Value &layer : *report.getArray("layers"))
     printRow(*layer.getAsObject(), os);
-  os << "</table><p>Energy of arithmetic by table 1 of arXiv 2310.11453; memory traffic is not in it.</p></body></html>\n";
+  os << "</table><p>Energy of arithmetic by table 1 of arXiv 2310.11453; memory traffic is not in it. With products "
+        "'best' a level may do additions by multiply-add instructions where that is faster (the last column tells); with 'addsub' none does.</p></body></html>\n";
 }

@@ -30,8 +30,10 @@ static void printTable(const std::vector<ProductFacts> &products) {
   outs() << left_justify("layer", width) << "  kind        rows x columns  activations  scales  zeros        bytes\n";
   for (const ProductFacts &facts : products) {
     std::string shape = formatv("{0} x {1}", facts.rows, facts.columns);
+    std::string activation;
+    raw_string_ostream(activation) << facts.activation;
     outs() << left_justify(facts.layer, width) << "  " << left_justify(facts.ternary ? "ternary" : "dense", 8)
-           << right_justify(shape, 18) << "  " << left_justify(facts.activation, 11);
+           << right_justify(shape, 18) << "  " << left_justify(activation, 11);
     if (facts.ternary)
       outs() << formatv("{0,8}{1,6:f1}%{2,13}\n", facts.scales, 100 * facts.zeros, facts.after.bytes);
     else

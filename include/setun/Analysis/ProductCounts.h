@@ -29,7 +29,7 @@ struct ProductFacts {
   std::string layer;      ///< module path or node name
   int64_t rows = 0, columns = 0;
   bool ternary = false;
-  std::string activation; ///< element type of the activations: "i8", "f32", ...
+  mlir::Type activation;  ///< element type of the activations
   std::string reason;     ///< of a dense product: why it is not ternary
   double zeros = 0;       ///< share of zero trits
   double deviation = 0;   ///< largest distance of a weight from its trit times its scale, relative to the scale

@@ -19,7 +19,8 @@ namespace setun {
 
 /// All that reports tell, in the form of FILE.json:
 ///   model, target, products; ternary_products, dense_products; layers (name, kind, rows, columns, activation, scales,
-///   zeros, deviation, reason, before and after: additions, multiplications, bytes, picojoules_45nm, picojoules_7nm);
+///   zeros, deviation, reason, before and after: additions, multiplications, bytes, picojoules_45nm, picojoules_7nm;
+///   forms: how each level of the target does it for 1 and for 128 tokens, and the time its cost model predicts);
 ///   total (the ternary layers' sums, `additions_before` and so on). Counts are for one token.
 llvm::json::Object makeReport(const std::vector<ProductFacts> &products, const CompileOptions &options);
 
