@@ -11,11 +11,12 @@
 
 #include "setun/Compiler/Object.h"
 
+#include "setun/Support/OptimizeLLVM.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -38,23 +39,6 @@ static std::unique_ptr<llvm::TargetMachine> makeTargetMachine(llvm::StringRef tr
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict; // docs/numerics.md: never contracted
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
-}
-
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  tuning.SLPVectorization = false; // it tears byte-index arithmetic apart (extracts lane by lane)
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
 std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const TargetInfo &level,
@@ -84,7 +68,7 @@ std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const Targ
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
     }
   }
-  optimize(*module, *machine);
+  optimizeLLVM(*module, *machine, llvm::OptimizationLevel::O3);
   return module;
 }
 

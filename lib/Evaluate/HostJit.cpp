@@ -8,10 +8,11 @@
 
 #include "setun/Evaluate/HostJit.h"
 
+#include "setun/Support/OptimizeLLVM.h"
+
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/IR/IRBuilder.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -30,22 +31,6 @@ static void addEntry(llvm::Module &module, llvm::Function &target, llvm::StringR
     arguments.push_back(builder.CreateLoad(pointer, builder.CreateConstGEP1_32(pointer, entry->getArg(0), i)));
   builder.CreateCall(&target, arguments);
   builder.CreateRetVoid();
-}
-
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine, tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 llvm::Expected<HostJit::Entry> HostJit::compile(mlir::ModuleOp source, llvm::StringRef name) {
@@ -79,7 +64,7 @@ llvm::Expected<HostJit::Entry> HostJit::compile(mlir::ModuleOp source, llvm::Str
   for (llvm::Function &function : *module)
     if (!function.isDeclaration() && function.getName() != entry)
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
-  optimize(*module, **machine);
+  optimizeLLVM(*module, **machine, llvm::OptimizationLevel::O2);
   if (llvm::Error error = jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(module), std::move(context))))
     return error;
   auto address = jit->lookup(entry);

@@ -9,6 +9,7 @@
 #include "KernelJit.h"
 
 #include "setun/Pipelines/Registration.h"
+#include "setun/Support/OptimizeLLVM.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
@@ -18,7 +19,6 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -95,19 +95,7 @@ bool KernelJit::compile(llvm::StringRef source, const Variant &variant) {
   for (llvm::Function &function : *code)
     if (!function.isDeclaration())
       function.addFnAttr("target-cpu", cpu);
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(machine.get(), tuning);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(*code, modules);
+  optimizeLLVM(*code, *machine, llvm::OptimizationLevel::O3);
   if (llvm::Error failure = jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(code), std::move(llvmContext)))) {
     llvm::logAllUnhandledErrors(std::move(failure), llvm::errs());
     return false;

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -setun-entry-to-llvm -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file --setun-entry-to-llvm -verify-diagnostics | FileCheck %s
 
 // CHECK:       func.func private @main
 // CHECK-SAME:    llvm.linkage = #llvm.linkage<internal>

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -setun-parallel-to-runtime -canonicalize -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file --setun-parallel-to-runtime -canonicalize -verify-diagnostics | FileCheck %s
 
 // A kernel that has a parallel loop gets the runtime, and so does its caller.
 // CHECK-LABEL: func.func @main

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -setun-decompose-concat | FileCheck %s
+// RUN: setun-opt %s --setun-decompose-concat | FileCheck %s
 
 // CHECK-LABEL: func.func @two
 // CHECK-SAME:    %[[A:.*]]: tensor<2x3xf32>, %[[B:.*]]: tensor<2x?xf32>

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -setun-expand-copies | FileCheck %s
+// RUN: setun-opt %s --setun-expand-copies | FileCheck %s
 
 // CHECK-LABEL: func.func @strided
 // CHECK-SAME:    %[[A:.*]]: memref<?x4xf32>, %[[B:.*]]: memref<?x4xf32, strided<[8, 1]>>)

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect -setun-hoist-scratch -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect --setun-hoist-scratch -verify-diagnostics | FileCheck %s
 
 // CHECK-LABEL: func.func @loop
 // CHECK-NEXT:    %{{.*}} = memref.alloca() : memref<16xf32>

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -setun-outputs-to-arguments -setun-one-shot-bufferize -canonicalize | FileCheck %s
+// RUN: setun-opt %s --setun-outputs-to-arguments --setun-one-shot-bufferize -canonicalize | FileCheck %s
 
 // Globals stay as they are, with data outside or inside.
 // CHECK: ml_program.global private @w(#{{.*}}) : tensor<8x4xf32>

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect -setun-outline-kernels -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect --setun-outline-kernels -verify-diagnostics | FileCheck %s
 
 // Equal steps are one function, whatever their location, weights and offsets. Where only a constant tells them apart, it
 // is an argument; where all have the same, it is inside.

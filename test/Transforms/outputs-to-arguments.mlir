@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -setun-outputs-to-arguments -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file --setun-outputs-to-arguments -verify-diagnostics | FileCheck %s
 
 // An output becomes an argument before the symbols, a state is updated where it is.
 // CHECK-LABEL: func.func @main

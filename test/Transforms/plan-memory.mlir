@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect -setun-plan-memory -canonicalize -cse -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect --setun-plan-memory -canonicalize -cse -verify-diagnostics | FileCheck %s
 
 // Static sizes: %c takes the place of %a, which is dead; %b lives beside both, %d fills the rest (an alias keeps %b).
 // CHECK-LABEL: func.func @main(

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect -setun-resolve-parameters=large=1024 -verify-diagnostics | FileCheck %s
+// RUN: setun-opt %s -split-input-file -allow-unregistered-dialect --setun-resolve-parameters=large=1024 -verify-diagnostics | FileCheck %s
 
 // Offsets in the order of the globals: aligned, large ones on pages; what nothing reads goes.
 // CHECK:       ml_program.global private @a{{.*}} {setun.offset = 0 : i64}

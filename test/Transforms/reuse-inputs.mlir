@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -setun-reuse-inputs -one-shot-bufferize="bufferize-function-boundaries" -canonicalize | FileCheck %s
+// RUN: setun-opt %s --setun-reuse-inputs -one-shot-bufferize="bufferize-function-boundaries" -canonicalize | FileCheck %s
 
 #id = affine_map<(i, j) -> (i, j)>
 #t = affine_map<(i, j) -> (j, i)>

@@ -1,5 +1,5 @@
-// RUN: setun-opt %s -setun-split-inits | FileCheck %s
-// RUN: setun-opt %s -setun-split-inits -one-shot-bufferize="bufferize-function-boundaries" -canonicalize \
+// RUN: setun-opt %s --setun-split-inits | FileCheck %s
+// RUN: setun-opt %s --setun-split-inits -one-shot-bufferize="bufferize-function-boundaries" -canonicalize \
 // RUN:   | FileCheck %s --check-prefix=BUFFER
 
 // CHECK-LABEL: func.func @two

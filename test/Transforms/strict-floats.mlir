@@ -1,5 +1,5 @@
-// RUN: setun-opt %s -setun-strict-floats | FileCheck %s
-// RUN: setun-opt %s -arith-emulate-unsupported-floats="source-types=bf16 target-type=f32" -setun-strict-floats -canonicalize \
+// RUN: setun-opt %s --setun-strict-floats | FileCheck %s
+// RUN: setun-opt %s -arith-emulate-unsupported-floats="source-types=bf16 target-type=f32" --setun-strict-floats -canonicalize \
 // RUN:   | FileCheck %s --check-prefix=EMULATE
 
 // CHECK-LABEL: @flags

@@ -1,4 +1,4 @@
-// RUN: setun-opt %s -setun-outputs-to-arguments -setun-one-shot-bufferize -canonicalize | FileCheck %s
+// RUN: setun-opt %s --setun-outputs-to-arguments --setun-one-shot-bufferize -canonicalize | FileCheck %s
 
 // Two states that change places: both are read before either is written.
 // CHECK-LABEL: func.func @main
