@@ -13,4 +13,4 @@ for family in re.findall(r"^FAMILY\((\w+)\)", (folder / "Families.def").read_tex
     operators = ", ".join(sorted(set(re.findall(r'\{"(\w+)"', table))))
     if page.get(family) != operators:
         wrong.append(f"{family}: the page says '{page.get(family)}', the table '{operators}'")
-sys.exit("\n".join(wrong))
+sys.exit("\n".join(wrong) or 0)
