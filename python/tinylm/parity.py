@@ -49,12 +49,17 @@ def torch_logits(windows, dtype=torch.float32, quantized=True):
     return np.stack([model(torch.from_numpy(w)[None])[0].numpy() for w in windows])
 
 
-def onnxruntime_logits(path, windows):
+def onnxruntime_session(path):
+    """At ORT_ENABLE_BASIC: some of its higher fusions give wrong sums for low-bit weights."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def onnxruntime_logits(path, windows):
+    session = onnxruntime_session(path)
     return np.stack([session.run(None, {"input_ids": w[None]})[0][0] for w in windows])
 
 

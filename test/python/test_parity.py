@@ -22,24 +22,31 @@ def ours(compiled, windows):
     return parity.native_logits(compiled("tiny-lm"), windows)
 
 
-def test_stages_on_torchs_own_inputs(compiled, windows, tmp_path):
-    """(a) integers exact; floats within 1e-5 of each token's largest magnitude."""
-    for index, (layer, inputs, expected) in enumerate(stages.layers(windows[:1, :64])):
+def check_stage(name, mine, theirs):
+    if name.startswith("int_"):
+        np.testing.assert_array_equal(mine, theirs, err_msg=name)
+    else:
+        error = np.abs(mine - theirs).max(-1) / np.abs(theirs).max(-1)
+        assert error.max() <= 1e-5, f"{name}: {error.max():.3g} relative"
+
+
+def test_stages_on_equal_inputs(compiled, windows, tmp_path):
+    """(a) beside torch and onnxruntime: integers exact; floats within 1e-5 of each token's largest magnitude."""
+    for index, (layer, inputs, from_torch) in enumerate(stages.layers(windows[:1, :64])):
         path = tmp_path / f"layer{index}.onnx"
         stages.export(layer, inputs, path)
         program = compiled(f"layer{index}", source=path)
+        feeds = {name: value.numpy() for name, value in zip(layer.INPUTS, inputs)}
         flags = []
-        for name, value in zip(layer.INPUTS, inputs):
-            np.save(tmp_path / f"{name}.npy", value.numpy())
+        for name, value in feeds.items():
+            np.save(tmp_path / f"{name}.npy", value)
             flags += ["--input", f"{name}={tmp_path / name}.npy"]
         subprocess.run([program, *flags, "--output-dir", tmp_path / "out"], check=True)
-        for name, value in zip(layer.OUTPUTS, expected):
-            mine, theirs = np.load(tmp_path / "out" / f"{name}.npy"), value.numpy()
-            if name.startswith("int_"):
-                np.testing.assert_array_equal(mine, theirs, err_msg=f"layer {index}, {name}")
-            else:
-                error = np.abs(mine - theirs).max(-1) / np.abs(theirs).max(-1)
-                assert error.max() <= 1e-5, f"layer {index}, {name}: {error.max():.3g} relative"
+        from_onnxruntime = parity.onnxruntime_session(path).run(layer.OUTPUTS, feeds)
+        for name, theirs, runtime in zip(layer.OUTPUTS, from_torch, from_onnxruntime):
+            mine = np.load(tmp_path / "out" / f"{name}.npy")
+            check_stage(name, mine, theirs.numpy())
+            check_stage(name, mine, runtime)
 
 
 def test_logits_without_activation_quantizers(compiled, exports, windows):
