@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import onnx
 import pytest
 from conftest import cases_folder
 
@@ -15,9 +16,9 @@ def file_name(tensor):
     return re.sub(r"[^A-Za-z0-9._-]", "_", tensor) + ".npy"
 
 
-def run_case(setun, tmp_path, name, *flags):
-    """Compiles and runs a case; returns the report and the outputs by name."""
-    compiled = setun("compile", FOLDER / f"{name}.onnx", "-o", tmp_path / "model", "--report", tmp_path / "report.json", *flags)
+def run_case(setun, tmp_path, name, *flags, model=None):
+    """Compiles and runs a case (or `model` in its place); returns the report, the recorded outputs and ours, by name."""
+    compiled = setun("compile", model or FOLDER / f"{name}.onnx", "-o", tmp_path / "model", "--report", tmp_path / "report.json", *flags)
     assert compiled.returncode == 0, compiled.stderr
     arrays = np.load(FOLDER / f"{name}.npz")
     inputs = []
@@ -55,3 +56,14 @@ def test_verify_raise_accepts_every_raise(setun, tmp_path):
     for name in MANIFEST:
         compiled = setun("compile", FOLDER / f"{name}.onnx", "-o", tmp_path / name, "--verify-raise")
         assert compiled.returncode == 0, f"{name}: {compiled.stderr}"
+
+
+def test_external_data_changes_nothing(setun, tmp_path):
+    name = "lm_prefill_attention24"
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "external").mkdir()
+    external = tmp_path / "external" / "model.onnx"
+    onnx.save_model(onnx.load(FOLDER / f"{name}.onnx"), external, save_as_external_data=True, location="model.data", size_threshold=0)
+    assert (tmp_path / "external" / "model.data").stat().st_size > 0
+    inside, outside = (run_case(setun, tmp_path / "inside", name)[2], run_case(setun, tmp_path / "external", name, model=external)[2])
+    assert all(inside[key].tobytes() == outside[key].tobytes() for key in inside)

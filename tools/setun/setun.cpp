@@ -20,7 +20,7 @@ static const char overview[] = R"(Setun compiles ternary neural networks ahead o
   setun compile model.onnx -o model          an executable, and its weights in model.safetensors
   setun inspect model.onnx                   what is ternary in it, what is not, and why
   setun run model --input x=x.npy --output-dir out
-  setun bench model -- -p 128 -n 64          tokens a second of a language model
+  setun bench model -p 128 -n 64             tokens a second of a language model
 
 `setun COMMAND --help` tells the flags of each.
 )";

@@ -51,6 +51,8 @@ FailureOr<Tensor> Importer::readConstant(TensorProto &proto, StringRef name) {
   bool fresh = known == resources.end();
   if (!readTensor(proto, folder, data, reason, /*hasBytes=*/fresh))
     return fail("tensor '" + name + "' " + reason);
+  if (data.isExternal() && data.numElements <= maxConstant && !bringIn(data, reason))
+    return fail("tensor '" + name + "' " + reason);
 
   Tensor t;
   t.dtype = data.dtype;
@@ -59,7 +61,7 @@ FailureOr<Tensor> Importer::readConstant(TensorProto &proto, StringRef name) {
   Location keep = b.getLoc();
   llvm::scope_exit restore([&] { b.setLoc(keep); });
   b.setLoc(NameLoc::get(b.getStringAttr(name)));
-  if (!data.isExternal() && data.numElements <= maxConstant) {
+  if (data.numElements <= maxConstant) {
     if (fresh)
       resources[&proto] = makeDense(data, context);
     t.constant = cast<DenseElementsAttr>(resources[&proto]);

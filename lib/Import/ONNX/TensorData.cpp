@@ -20,6 +20,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 
@@ -108,6 +109,17 @@ static bool readExternal(const TensorProto &proto, StringRef folder, TensorData 
     return false;
   }
   data.file = real.str().str();
+  return true;
+}
+
+bool setun::onnx::bringIn(TensorData &data, std::string &reason) {
+  auto slice = llvm::MemoryBuffer::getFileSlice(data.file, data.numBytes, data.offset);
+  if (!slice) {
+    reason = "external data file '" + data.file + "' cannot be read: " + slice.getError().message();
+    return false;
+  }
+  data.bytes = (*slice)->getBuffer().str();
+  data.file.clear();
   return true;
 }
 

@@ -51,6 +51,9 @@ struct TensorData {
 bool readTensor(setun_onnx::TensorProto &proto, llvm::StringRef folder, TensorData &data, std::string &reason,
                 bool hasBytes = true);
 
+/// Brings the bytes of an external tensor in: for small ones, whose contents may be sizes or axes.
+bool bringIn(TensorData &data, std::string &reason);
+
 /// The elements as an attribute of a few elements; packed ones are unpacked.
 mlir::DenseElementsAttr makeDense(const TensorData &data, mlir::MLIRContext *context);
 /// The elements as an attribute that owns the bytes (which are moved out of `data`).
