@@ -27,7 +27,7 @@ ProductCost &ProductCost::operator+=(const ProductCost &other) {
 }
 
 namespace {
-/// Picojoules of one operation at 45 and 7 nm (arXiv 2310.11453, table 1; Horowitz 2014, Zhang et al. 2022).
+/// Picojoules of one operation at 45 and 7 nm (the energy table of arXiv 2310.11453).
 struct OperationEnergy {
   std::array<double, 2> add, multiply;
 };
@@ -82,7 +82,8 @@ static ProductFacts factsOf(ternary::MatmulOp op, SymbolTable &symbols) {
   }
   int64_t n = facts.rows, k = facts.columns, perRow = std::max<int64_t>(1, facts.scales / n);
   facts.before = costOf(n * (k - 1), f32, n * k, f32, n * k * 4);
-  facts.after = costOf(n * (k - 1), activation, n * perRow, f32, ternary::EncodingAttr::getCanonical(op.getContext()).getByteSize(n, k));
+  facts.after = costOf(n * (k - 1), activation, n * perRow, f32,
+                       ternary::EncodingAttr::getCanonical(op.getContext()).getByteSize(n, k));
   return facts;
 }
 

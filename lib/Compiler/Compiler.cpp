@@ -58,7 +58,8 @@ OwningOpRef<ModuleOp> setun::loadModel(const CompileOptions &options, MLIRContex
 }
 
 LogicalResult setun::lowerToTernary(ModuleOp module, const CompileOptions &options) {
-  return runPipeline(module, options.verifyRaise ? "setun-input-to-ternary{verify-raise=true}" : "setun-input-to-ternary");
+  return runPipeline(module,
+                     options.verifyRaise ? "setun-input-to-ternary{verify-raise=true}" : "setun-input-to-ternary");
 }
 
 static func::FuncOp findEntry(ModuleOp module) {
@@ -104,7 +105,8 @@ static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, ArrayRef<cons
 /// Appends the weights on a page of their own, and the trailer by which the runtime finds them.
 static LogicalResult appendWeights(StringRef path, const WeightsFile &weights, Location loc) {
   std::error_code error;
-  llvm::raw_fd_ostream os(path, error, llvm::sys::fs::CD_OpenExisting, llvm::sys::fs::FA_Write, llvm::sys::fs::OF_Append);
+  llvm::raw_fd_ostream os(path, error, llvm::sys::fs::CD_OpenExisting, llvm::sys::fs::FA_Write,
+                          llvm::sys::fs::OF_Append);
   if (error)
     return emitError(loc) << "cannot append to " << path << ": " << error.message();
   uint64_t size = 0;
@@ -132,7 +134,9 @@ static LogicalResult writeCode(llvm::Module &code, StringRef triple, const Compi
     return success();
   }
   if (options.emit == Emit::Object || options.emit == Emit::Assembly)
-    return emitMachineCode(code, triple, options.emit == Emit::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile,
+    return emitMachineCode(code, triple,
+                           options.emit == Emit::Object ? llvm::CodeGenFileType::ObjectFile
+                                                        : llvm::CodeGenFileType::AssemblyFile,
                            output.os(), loc);
   FailureOr<OutputFile> object = OutputFile::open(options.output + ".o", loc);
   if (failed(object) || failed(emitMachineCode(code, triple, llvm::CodeGenFileType::ObjectFile, object->os(), loc)))

@@ -23,7 +23,8 @@ using namespace setun;
 static FailureOr<uint32_t> dtypeOf(func::FuncOp entry, Type type, StringAttr spelled) {
   Type element = getElementTypeOrSelf(type);
   if (spelled)
-    if (uint32_t dtype = llvm::StringSwitch<uint32_t>(spelled.getValue()).Case("u8", SETUN_U8).Case("bool", SETUN_BOOL).Default(0))
+    if (uint32_t dtype =
+            llvm::StringSwitch<uint32_t>(spelled.getValue()).Case("u8", SETUN_U8).Case("bool", SETUN_BOOL).Default(0))
       return dtype;
   if (element.isF32())
     return SETUN_F32;
@@ -129,7 +130,9 @@ struct ConstantBuilder {
     return variable;
   }
   llvm::Constant *string(StringRef text) { return global(llvm::ConstantDataArray::getString(context, text)); }
-  llvm::Constant *structure(ArrayRef<llvm::Constant *> fields) { return llvm::ConstantStruct::getAnon(context, fields); }
+  llvm::Constant *structure(ArrayRef<llvm::Constant *> fields) {
+    return llvm::ConstantStruct::getAnon(context, fields);
+  }
   /// A pointer to an array of equal structs, or null for none.
   llvm::Constant *array(ArrayRef<llvm::Constant *> items) {
     if (items.empty())
@@ -149,18 +152,18 @@ void setun::emitDescriptor(const ModelDescriptor &model, ArrayRef<std::pair<std:
     SmallVector<llvm::Constant *> dims;
     for (int64_t dim : a.dims)
       dims.push_back(c.u64(dim));
-    arguments.push_back(c.structure({c.string(a.name), a.outputName.empty() ? c.null() : c.string(a.outputName),
-                                     c.u32(a.kind), c.u32(a.dtype), c.u32(a.dims.size()), c.u32(a.axis),
-                                     c.array(dims), c.u32(a.position), c.u32(0)}));
+    arguments.push_back(
+        c.structure({c.string(a.name), a.outputName.empty() ? c.null() : c.string(a.outputName), c.u32(a.kind),
+                     c.u32(a.dtype), c.u32(a.dims.size()), c.u32(a.axis), c.array(dims), c.u32(a.position), c.u32(0)}));
   }
   for (const auto &[name, features] : levels)
     levelStructs.push_back(c.structure({c.string(name), c.u64(features), module.getFunction("setun_run_" + name),
                                         module.getFunction("setun_plan_" + name)}));
-  llvm::Constant *descriptor = c.structure(
-      {c.u32(SETUN_ABI_VERSION), c.u32(symbols.size()), c.u32(arguments.size()), c.u32(levels.size()),
-       c.string(model.name), c.array(symbols), c.array(arguments), c.array(levelStructs),
-       model.weightsFile.empty() ? c.null() : c.string(model.weightsFile), c.u64(model.weightsSize),
-       c.u64(model.dataOffset), c.u64(model.headerHash), c.u64(model.defaultCapacity)});
+  llvm::Constant *descriptor =
+      c.structure({c.u32(SETUN_ABI_VERSION), c.u32(symbols.size()), c.u32(arguments.size()), c.u32(levels.size()),
+                   c.string(model.name), c.array(symbols), c.array(arguments), c.array(levelStructs),
+                   model.weightsFile.empty() ? c.null() : c.string(model.weightsFile), c.u64(model.weightsSize),
+                   c.u64(model.dataOffset), c.u64(model.headerHash), c.u64(model.defaultCapacity)});
   new llvm::GlobalVariable(module, descriptor->getType(), /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage,
                            descriptor, SETUN_MODEL_SYMBOL);
 }

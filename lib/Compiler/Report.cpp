@@ -19,10 +19,10 @@ namespace json = llvm::json;
 
 static json::Object toJson(const ProductCost &cost) {
   return json::Object{{"additions", cost.additions},
-          {"multiplications", cost.multiplications},
-          {"bytes", cost.bytes},
-          {"picojoules_45nm", cost.energy[0]},
-          {"picojoules_7nm", cost.energy[1]}};
+                      {"multiplications", cost.multiplications},
+                      {"bytes", cost.bytes},
+                      {"picojoules_45nm", cost.energy[0]},
+                      {"picojoules_7nm", cost.energy[1]}};
 }
 
 /// How each level of the target does a product for one token and for many, and what its cost model expects.
@@ -46,9 +46,9 @@ static json::Array formsOf(const ProductFacts &facts, const CompileOptions &opti
 static json::Object toJson(const ProductFacts &facts, const CompileOptions &options) {
   std::string activation;
   llvm::raw_string_ostream(activation) << facts.activation;
-  json::Object layer{{"name", facts.layer},           {"kind", facts.ternary ? "ternary" : "dense"},
-                     {"rows", facts.rows},            {"columns", facts.columns},
-                     {"activation", activation}, {"before", toJson(facts.before)},
+  json::Object layer{{"name", facts.layer},         {"kind", facts.ternary ? "ternary" : "dense"},
+                     {"rows", facts.rows},          {"columns", facts.columns},
+                     {"activation", activation},    {"before", toJson(facts.before)},
                      {"after", toJson(facts.after)}};
   if (facts.ternary) {
     layer["zeros"] = facts.zeros;
@@ -79,12 +79,12 @@ json::Object setun::makeReport(const std::vector<ProductFacts> &products, const 
     for (auto &[key, value] : cost)
       total[(key.str() + suffix)] = value;
   return json::Object{{"model", llvm::sys::path::filename(options.model)},
-          {"target", options.target},
-          {"products", options.products},
-          {"ternary_products", ternary},
-          {"dense_products", static_cast<int64_t>(products.size()) - ternary},
-          {"layers", std::move(layers)},
-          {"total", std::move(total)}};
+                      {"target", options.target},
+                      {"products", options.products},
+                      {"ternary_products", ternary},
+                      {"dense_products", static_cast<int64_t>(products.size()) - ternary},
+                      {"layers", std::move(layers)},
+                      {"total", std::move(total)}};
 }
 
 LogicalResult setun::writeReport(ModuleOp module, const CompileOptions &options) {

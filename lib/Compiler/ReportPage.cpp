@@ -48,19 +48,21 @@ static double number(const json::Object &object, llvm::StringRef key) { return o
 /// A pair of bars, before over after, for each total.
 static void printBars(const json::Object &total, llvm::raw_ostream &os) {
   static constexpr std::pair<const char *, const char *> rows[] = {{"bytes", "bytes of weights"},
-                                                                  {"multiplications", "multiplications"},
-                                                                  {"additions", "additions"},
-                                                                  {"picojoules_45nm", "pJ at 45 nm"},
-                                                                  {"picojoules_7nm", "pJ at 7 nm"}};
+                                                                   {"multiplications", "multiplications"},
+                                                                   {"additions", "additions"},
+                                                                   {"picojoules_45nm", "pJ at 45 nm"},
+                                                                   {"picojoules_7nm", "pJ at 7 nm"}};
   os << "<svg width=\"100%\" height=\"270\" role=\"img\" aria-label=\"totals before and after\">\n";
   int y = 10;
   for (auto [key, label] : rows) {
     double before = number(total, (key + std::string("_before"))), after = number(total, (key + std::string("_after")));
     double scale = before > 0 ? 55 / std::max(before, after) : 0;
     os << llvm::formatv("<text x=\"0\" y=\"{0}\">{1}</text>", y + 20, label)
-       << llvm::formatv("<rect class=\"before\" x=\"18%\" y=\"{0}\" width=\"{1:f2}%\" height=\"16\"/>", y, before * scale)
+       << llvm::formatv("<rect class=\"before\" x=\"18%\" y=\"{0}\" width=\"{1:f2}%\" height=\"16\"/>", y,
+                        before * scale)
        << llvm::formatv("<text x=\"{0:f2}%\" y=\"{1}\">{2}</text>", 19 + before * scale, y + 13, shortNumber(before))
-       << llvm::formatv("<rect class=\"after\" x=\"18%\" y=\"{0}\" width=\"{1:f2}%\" height=\"16\"/>", y + 18, after * scale)
+       << llvm::formatv("<rect class=\"after\" x=\"18%\" y=\"{0}\" width=\"{1:f2}%\" height=\"16\"/>", y + 18,
+                        after * scale)
        << llvm::formatv("<text x=\"{0:f2}%\" y=\"{1}\">{2}</text>\n", 19 + after * scale, y + 31, shortNumber(after));
     y += 52;
   }
@@ -83,24 +85,30 @@ static void printRow(const json::Object &layer, llvm::raw_ostream &os) {
                                           : llvm::formatv("{0} scales", layer.getInteger("scales").value_or(0)).str())
      << llvm::formatv("<td>{0:f1} %</td>", 100 * number(layer, "zeros"))
      << llvm::formatv("<td>{0}</td>", shortNumber(number(after, "additions")))
-     << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "multiplications")), shortNumber(number(after, "multiplications")))
+     << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "multiplications")),
+                      shortNumber(number(after, "multiplications")))
      << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "bytes")), shortNumber(number(after, "bytes")))
      << llvm::formatv("<td>{0:f1} ×</td>", number(before, "picojoules_7nm") / number(after, "picojoules_7nm"))
-     << llvm::formatv("<td class=\"form\">{0}</td></tr>\n", escape(*layer.getArray("forms")->front().getAsObject()->getString("form")));
+     << llvm::formatv("<td class=\"form\">{0}</td></tr>\n",
+                      escape(*layer.getArray("forms")->front().getAsObject()->getString("form")));
 }
 
 void setun::printReportPage(const json::Object &report, llvm::raw_ostream &os) {
   os << kHead
-     << llvm::formatv("<h1>{0}</h1><p>Compiled for {1}, products: {2}. {3} products are ternary, {4} dense. Counts are for one "
-                      "token, in the ternary products; grey before, blue after.</p>\n",
-                      escape(*report.getString("model")), escape(*report.getString("target")),
-                      escape(*report.getString("products")), *report.getInteger("ternary_products"),
-                      *report.getInteger("dense_products"));
+     << llvm::formatv(
+            "<h1>{0}</h1><p>Compiled for {1}, products: {2}. {3} products are ternary, {4} dense. Counts are for one "
+            "token, in the ternary products; grey before, blue after.</p>\n",
+            escape(*report.getString("model")), escape(*report.getString("target")),
+            escape(*report.getString("products")), *report.getInteger("ternary_products"),
+            *report.getInteger("dense_products"));
   printBars(*report.getObject("total"), os);
-  os << "<h2>Layers</h2><table><tr><th>layer</th><th>shape</th><th>activations</th><th>scale</th><th>zeros</th><th>additions</th>"
+  os << "<h2>Layers</h2><table><tr><th>layer</th><th>shape</th><th>activations</th><th>scale</th><th>zeros</"
+        "th><th>additions</th>"
         "<th>multiplications</th><th>bytes</th><th>energy, 7 nm</th><th class=\"form\">one token</th></tr>\n";
   for (const json::Value &layer : *report.getArray("layers"))
     printRow(*layer.getAsObject(), os);
-  os << "</table><p>Energy of arithmetic by table 1 of arXiv 2310.11453; memory traffic is not in it. With products "
-        "'best' a level may do additions by multiply-add instructions where that is faster (the last column tells); with 'addsub' none does.</p></body></html>\n";
+  os << "</table><p>Energy of arithmetic by the energy table of arXiv 2310.11453; memory traffic is not in it. With "
+        "products "
+        "'best' a level may do additions by multiply-add instructions where that is faster (the last column tells); "
+        "with 'addsub' none does.</p></body></html>\n";
 }

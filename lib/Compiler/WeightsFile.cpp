@@ -69,7 +69,8 @@ FailureOr<WeightsFile> WeightsFile::plan(ModuleOp module) {
     if (begin < file.dataSize)
       return global.emitError("parameters overlap in the weights file");
     if (begin > file.dataSize)
-      add("setun.padding." + std::to_string(index), "U8", llvm::json::Array{begin - file.dataSize}, file.dataSize, begin);
+      add("setun.padding." + std::to_string(index), "U8", llvm::json::Array{begin - file.dataSize}, file.dataSize,
+          begin);
     file.dataSize = begin + getParameterSize(type);
     StringRef dtype = dtypeName(type.getElementType());
     llvm::json::Array shape(type.getShape());

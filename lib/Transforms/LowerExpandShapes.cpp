@@ -29,7 +29,8 @@ static void lower(RewriterBase &rewriter, memref::ExpandShapeOp op) {
   Location loc = op.getLoc();
   auto source = memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getSrc());
   SmallVector<OpFoldResult> sizes = op.getMixedOutputShape(), sourceStrides = source.getConstifiedMixedStrides();
-  SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1)); // all of them if the source has no dimension
+  SmallVector<OpFoldResult> strides(sizes.size(),
+                                    rewriter.getIndexAttr(1)); // all of them if the source has no dimension
   auto [known, knownOffset] = op.getResultType().getStridesAndOffset();
   for (auto [group, stride] : llvm::zip_equal(op.getReassociationIndices(), sourceStrides)) {
     Value running = getValueOrCreateConstantIndexOp(rewriter, loc, stride);
@@ -39,8 +40,10 @@ static void lower(RewriterBase &rewriter, memref::ExpandShapeOp op) {
       running = arith::MulIOp::create(rewriter, loc, running, size);
     }
   }
-  OpFoldResult offset = ShapedType::isDynamic(knownOffset) ? source.getConstifiedMixedOffset() : rewriter.getIndexAttr(knownOffset);
-  rewriter.replaceOpWithNewOp<memref::ReinterpretCastOp>(op, op.getResultType(), source.getBaseBuffer(), offset, sizes, strides);
+  OpFoldResult offset =
+      ShapedType::isDynamic(knownOffset) ? source.getConstifiedMixedOffset() : rewriter.getIndexAttr(knownOffset);
+  rewriter.replaceOpWithNewOp<memref::ReinterpretCastOp>(op, op.getResultType(), source.getBaseBuffer(), offset, sizes,
+                                                         strides);
 }
 
 namespace {

@@ -19,10 +19,10 @@
 using namespace llvm;
 
 ModelFlags::ModelFlags(cl::SubCommand &subcommand)
-    : states("state", cl::desc("Input IN and output OUT are one cache, carried by the session"), cl::value_desc("IN:OUT"),
-             cl::sub(subcommand)),
-      context("context", cl::desc("Entries that growing caches hold, unless the session says otherwise"), cl::init(2048),
-              cl::value_desc("N"), cl::sub(subcommand)),
+    : states("state", cl::desc("Input IN and output OUT are one cache, carried by the session"),
+             cl::value_desc("IN:OUT"), cl::sub(subcommand)),
+      context("context", cl::desc("Entries that growing caches hold, unless the session says otherwise"),
+              cl::init(2048), cl::value_desc("N"), cl::sub(subcommand)),
       target("target", cl::desc("Architecture or level to compile for: x86-64 (all levels), generic, x86-64-avx2"),
              cl::init("x86-64"), cl::value_desc("NAME"), cl::sub(subcommand)),
       products("products",

@@ -17,23 +17,32 @@ using namespace setun;
 
 static cl::SubCommand subcommand("compile", "Compile a model to native code");
 static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx"), cl::sub(subcommand));
-static cl::opt<std::string> output("o", cl::desc("File to write; weights go to FILE.safetensors"), cl::value_desc("FILE"), cl::sub(subcommand));
-static cl::opt<Emit> emitKind("emit", cl::desc("What to write:"), cl::init(Emit::Executable), cl::sub(subcommand),
-                              cl::values(clEnumValN(Emit::Executable, "exe", "an executable (the default)"),
-                                         clEnumValN(Emit::SharedLibrary, "shared", "a shared library for `setun run` and the C API"),
-                                         clEnumValN(Emit::Object, "object", "an object file, to link with the runtime library"),
-                                         clEnumValN(Emit::LLVMIR, "llvm", "LLVM IR as text"),
-                                         clEnumValN(Emit::Assembly, "asm", "assembly")));
-static cl::opt<WeightsPlace> weights("weights", cl::desc("Where the weights go:"), cl::init(WeightsPlace::Beside), cl::sub(subcommand),
-                                     cl::values(clEnumValN(WeightsPlace::Beside, "beside", "into FILE.safetensors (the default)"),
-                                                clEnumValN(WeightsPlace::Appended, "append", "into the output itself")));
-static cl::opt<std::string> compileTo("compile-to", cl::desc("Stop after a stage and write its IR: input, ternary, target or llvm"),
+static cl::opt<std::string> output("o", cl::desc("File to write; weights go to FILE.safetensors"),
+                                   cl::value_desc("FILE"), cl::sub(subcommand));
+static cl::opt<Emit> emitKind(
+    "emit", cl::desc("What to write:"), cl::init(Emit::Executable), cl::sub(subcommand),
+    cl::values(clEnumValN(Emit::Executable, "exe", "an executable (the default)"),
+               clEnumValN(Emit::SharedLibrary, "shared", "a shared library for `setun run` and the C API"),
+               clEnumValN(Emit::Object, "object", "an object file, to link with the runtime library"),
+               clEnumValN(Emit::LLVMIR, "llvm", "LLVM IR as text"), clEnumValN(Emit::Assembly, "asm", "assembly")));
+static cl::opt<WeightsPlace>
+    weights("weights", cl::desc("Where the weights go:"), cl::init(WeightsPlace::Beside), cl::sub(subcommand),
+            cl::values(clEnumValN(WeightsPlace::Beside, "beside", "into FILE.safetensors (the default)"),
+                       clEnumValN(WeightsPlace::Appended, "append", "into the output itself")));
+static cl::opt<std::string> compileTo("compile-to",
+                                      cl::desc("Stop after a stage and write its IR: input, ternary, target or llvm"),
                                       cl::value_desc("STAGE"), cl::sub(subcommand));
-static cl::opt<std::string> dumpTo("dump-stages-to", cl::desc("Write the IR of every stage into a folder"), cl::value_desc("DIR"), cl::sub(subcommand));
-static cl::opt<std::string> report("report", cl::desc("Write what was done to each layer: FILE.json or FILE.html"), cl::value_desc("FILE"), cl::sub(subcommand));
-static cl::opt<std::string> linker("linker", cl::desc("Program that links (clang-22, clang, cc or gcc by default)"), cl::value_desc("PROGRAM"), cl::sub(subcommand));
-static cl::opt<bool> verifyRaise("verify-raise", cl::desc("Evaluate every recognized layer against the operations it replaced"), cl::sub(subcommand));
-static cl::opt<bool> remarks("remarks", cl::desc("Tell of each product whether it is ternary, and why not"), cl::sub(subcommand));
+static cl::opt<std::string> dumpTo("dump-stages-to", cl::desc("Write the IR of every stage into a folder"),
+                                   cl::value_desc("DIR"), cl::sub(subcommand));
+static cl::opt<std::string> report("report", cl::desc("Write what was done to each layer: FILE.json or FILE.html"),
+                                   cl::value_desc("FILE"), cl::sub(subcommand));
+static cl::opt<std::string> linker("linker", cl::desc("Program that links (clang-22, clang, cc or gcc by default)"),
+                                   cl::value_desc("PROGRAM"), cl::sub(subcommand));
+static cl::opt<bool> verifyRaise("verify-raise",
+                                 cl::desc("Evaluate every recognized layer against the operations it replaced"),
+                                 cl::sub(subcommand));
+static cl::opt<bool> remarks("remarks", cl::desc("Tell of each product whether it is ternary, and why not"),
+                             cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
 
 static int run() {

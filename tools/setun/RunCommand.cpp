@@ -12,10 +12,14 @@ using namespace llvm;
 
 static cl::SubCommand subcommand("run", "Run a compiled model, or a model that is compiled first, once on .npy files");
 static cl::opt<std::string> file(cl::Positional, cl::Required, cl::desc("FILE"), cl::sub(subcommand));
-static cl::list<std::string> inputs("input", cl::desc("An input (or state) and the .npy file that holds it"), cl::value_desc("NAME=FILE.npy"), cl::sub(subcommand));
-static cl::opt<std::string> outputDir("output-dir", cl::desc("Folder for one .npy an output, named as the output"), cl::value_desc("DIR"), cl::sub(subcommand));
-static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"), cl::value_desc("N"), cl::sub(subcommand));
-static cl::list<std::string> rest(cl::ConsumeAfter, cl::desc("-- ARGUMENTS of the model's own main program"), cl::sub(subcommand));
+static cl::list<std::string> inputs("input", cl::desc("An input (or state) and the .npy file that holds it"),
+                                    cl::value_desc("NAME=FILE.npy"), cl::sub(subcommand));
+static cl::opt<std::string> outputDir("output-dir", cl::desc("Folder for one .npy an output, named as the output"),
+                                      cl::value_desc("DIR"), cl::sub(subcommand));
+static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"), cl::value_desc("N"),
+                                    cl::sub(subcommand));
+static cl::list<std::string> rest(cl::ConsumeAfter, cl::desc("-- ARGUMENTS of the model's own main program"),
+                                  cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
 
 static int run() {

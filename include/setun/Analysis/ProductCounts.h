@@ -26,23 +26,23 @@ struct ProductCost {
 
 /// One product with a constant weight [rows, columns], as the ternary contract has it.
 struct ProductFacts {
-  std::string layer;      ///< module path or node name
+  std::string layer; ///< module path or node name
   int64_t rows = 0, columns = 0;
   bool ternary = false;
-  mlir::Type activation;  ///< element type of the activations
-  std::string reason;     ///< of a dense product: why it is not ternary
-  double zeros = 0;       ///< share of zero trits
-  double deviation = 0;   ///< largest distance of a weight from its trit times its scale, relative to the scale
-  int64_t scales = 0;     ///< how many weight scales
+  mlir::Type activation; ///< element type of the activations
+  std::string reason;    ///< of a dense product: why it is not ternary
+  double zeros = 0;      ///< share of zero trits
+  double deviation = 0;  ///< largest distance of a weight from its trit times its scale, relative to the scale
+  int64_t scales = 0;    ///< how many weight scales
   std::array<double, 2> scaleRange = {0, 0};
   ProductCost before, after;
 };
 
 /// All products with constant weights in `module`, which is at the ternary stage, in the order of the graph.
 ///
-/// Counting follows "BitNet: Scaling 1-bit Transformers" (arXiv 2310.11453, section 2.3 and table 1): a dense product of
-/// [rows, columns] takes rows * columns multiplications and rows * (columns - 1) additions a token in the weight's float
-/// type; a ternary one takes the additions in the activations' type and one multiplication a row for each scale.
+/// Counting follows "BitNet: Scaling 1-bit Transformers" (arXiv 2310.11453, arithmetic energy): a dense product
+/// of [rows, columns] takes rows * columns multiplications and rows * (columns - 1) additions a token in the weight's
+/// float type; a ternary one takes the additions in the activations' type and one multiplication a row for each scale.
 std::vector<ProductFacts> collectProducts(mlir::ModuleOp module);
 
 } // namespace setun

@@ -33,11 +33,12 @@ struct ModelDescriptor {
   int64_t defaultCapacity = 0;
 };
 
-/// Reads the entry function of the ternary stage. Fails with a diagnostic on an element type the runtime has no name for.
+/// Reads the entry function of the ternary stage. Fails with a diagnostic on an element type the runtime has no name
+/// for.
 llvm::FailureOr<ModelDescriptor> describeModel(mlir::func::FuncOp entry);
 
-/// Adds the constant `setun_model` to `module`, with one setun_level for each of `levels` (name and feature mask), whose
-/// entry points stand in the module already.
+/// Adds the constant `setun_model` to `module`, with one setun_level for each of `levels` (name and feature mask),
+/// whose entry points stand in the module already.
 void emitDescriptor(const ModelDescriptor &model, llvm::ArrayRef<std::pair<std::string, uint64_t>> levels,
                     llvm::Module &module);
 

@@ -20,8 +20,7 @@ namespace setun {
 
 /// Translates a module in the LLVM dialect, optimizes it for the level, and renames its entry points to
 /// `setun_run_NAME` and `setun_plan_NAME`; everything else becomes internal. Null after a diagnostic.
-std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, const TargetInfo &level,
-                                        llvm::LLVMContext &context);
+std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, const TargetInfo &level, llvm::LLVMContext &context);
 
 /// Writes `module` as object code or assembly.
 llvm::LogicalResult emitMachineCode(llvm::Module &module, llvm::StringRef triple, llvm::CodeGenFileType type,

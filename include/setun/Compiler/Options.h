@@ -25,15 +25,15 @@ struct CompileOptions {
   std::string output; ///< what to write; the weights go to OUTPUT.safetensors unless appended
   Emit emit = Emit::Executable;
   WeightsPlace weights = WeightsPlace::Beside;
-  std::string target = "x86-64";         ///< a target's name, or an architecture for all its levels
-  std::string products = "best";         ///< best | addsub
-  std::string compileTo;                 ///< input | ternary | target | llvm: write the IR after that stage and stop
-  std::string dumpStagesTo;              ///< folder for the IR after every stage
-  std::string report;                    ///< FILE.json or FILE.html
-  std::string linker;                    ///< program that links; empty: clang-22, clang or cc, whichever is found
-  std::vector<std::string> states;       ///< IN:OUT pairs that name caches
-  int64_t context = 2048;                ///< entries that growing states hold unless the session says otherwise
-  bool verifyRaise = false;              ///< evaluate every raise against what it replaced
+  std::string target = "x86-64";   ///< a target's name, or an architecture for all its levels
+  std::string products = "best";   ///< best | addsub
+  std::string compileTo;           ///< input | ternary | target | llvm: write the IR after that stage and stop
+  std::string dumpStagesTo;        ///< folder for the IR after every stage
+  std::string report;              ///< FILE.json or FILE.html
+  std::string linker;              ///< program that links; empty: clang-22, clang or cc, whichever is found
+  std::vector<std::string> states; ///< IN:OUT pairs that name caches
+  int64_t context = 2048;          ///< entries that growing states hold unless the session says otherwise
+  bool verifyRaise = false;        ///< evaluate every raise against what it replaced
   std::function<void(const std::string &)> progress; ///< told of each step; may be empty
 };
 

@@ -20,7 +20,8 @@ llvm::LogicalResult runPipeline(mlir::ModuleOp module, llvm::StringRef pipeline)
 
 /// Tells progress, and writes the stage's IR to the dump folder and, if it is the stage to stop at, to the output.
 /// `finished` is set in that case.
-llvm::LogicalResult endStage(mlir::ModuleOp module, llvm::StringRef stage, const CompileOptions &options, bool &finished);
+llvm::LogicalResult endStage(mlir::ModuleOp module, llvm::StringRef stage, const CompileOptions &options,
+                             bool &finished);
 
 } // namespace setun
 

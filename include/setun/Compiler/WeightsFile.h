@@ -15,9 +15,9 @@
 
 namespace setun {
 
-/// The weights of a model in the order that --setun-resolve-parameters gave them (`setun.offset` of each global): a valid
-/// .safetensors file whose data section begins on a page. Gaps of alignment are tensors named `setun.padding.N`, since
-/// the format allows no holes. Packed ternary weights are U8 with their encoding told in `__metadata__`.
+/// The weights of a model in the order that --setun-resolve-parameters gave them (`setun.offset` of each global): a
+/// valid .safetensors file whose data section begins on a page. Gaps of alignment are tensors named `setun.padding.N`,
+/// since the format allows no holes. Packed ternary weights are U8 with their encoding told in `__metadata__`.
 class WeightsFile {
 public:
   /// Lays the file out; no parameter is read yet. Fails with a diagnostic on offsets that overlap.

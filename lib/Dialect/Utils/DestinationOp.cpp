@@ -10,9 +10,8 @@
 
 using namespace mlir;
 
-void setun::getDestinationOpEffects(
-    DestinationStyleOpInterface op,
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+void setun::getDestinationOpEffects(DestinationStyleOpInterface op,
+                                    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType>(operand.get().getType()))
       continue;

@@ -22,9 +22,7 @@ constexpr int64_t kDynamic = mlir::ShapedType::kDynamic;
 struct TargetTest : ::testing::Test {
   mlir::MLIRContext context;
   mlir::Builder builder{&context};
-  ProductShape bytes(int64_t m, int64_t n = 2560, int64_t k = 2560) {
-    return {m, n, k, 0, builder.getIntegerType(8)};
-  }
+  ProductShape bytes(int64_t m, int64_t n = 2560, int64_t k = 2560) { return {m, n, k, 0, builder.getIntegerType(8)}; }
 };
 
 TEST_F(TargetTest, NamesAreFoundAndUnique) {
@@ -76,7 +74,8 @@ TEST_F(TargetTest, DecodeIsBoundByMemoryAndPrefillByArithmetic) {
   EXPECT_STREQ(target->getPlan(bytes(1), Products::Best).bound, "memory");
   EXPECT_STREQ(target->getPlan(bytes(512), Products::Best).bound, "arithmetic");
   EXPECT_EQ(target->getPlan(bytes(kDynamic), Products::Best).form, target->getPlan(bytes(1), Products::Best).form);
-  EXPECT_LT(target->getPlan(bytes(1), Products::Best).nanoseconds, target->getPlan(bytes(64), Products::Best).nanoseconds);
+  EXPECT_LT(target->getPlan(bytes(1), Products::Best).nanoseconds,
+            target->getPlan(bytes(64), Products::Best).nanoseconds);
 }
 
 } // namespace

@@ -71,8 +71,7 @@ template <typename Combiner> mlir::linalg::ReduceOp getReduction(mlir::Value val
 
 /// The reduction of the last dimension behind a view from a tensor of the reduced tensor's shape, row for row; null if
 /// `view` is something else.
-template <typename Combiner>
-mlir::linalg::ReduceOp getRowReduction(const View &view) {
+template <typename Combiner> mlir::linalg::ReduceOp getRowReduction(const View &view) {
   mlir::linalg::ReduceOp reduce = getReduction<Combiner>(view.value);
   if (!reduce || reduce.getDimensions().size() != 1 ||
       reduce.getDimensions()[0] != static_cast<int64_t>(view.dims.size()))
