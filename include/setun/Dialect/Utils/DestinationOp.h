@@ -36,7 +36,7 @@ llvm::LogicalResult bufferizeDestinationOp(mlir::RewriterBase &rewriter, mlir::D
                                            mlir::bufferization::BufferizationState &state);
 
 /// Bufferization of destination ops, attached to each op by its dialect's registerBufferization. Destinations are
-/// written, never read, unless `readsInits`.
+/// written, never read.
 template <typename OpTy>
 struct DestinationOpBufferization
     : mlir::bufferization::DstBufferizableOpInterfaceExternalModel<DestinationOpBufferization<OpTy>, OpTy> {

@@ -31,7 +31,7 @@ class DestinationOp<Dialect dialect, string mnemonic, list<Trait> traits = []>
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>])> {
   let hasVerifier = 1;
   let hasFolder = 1;
-  /// The op's destinations are its last `numInits` operands; each is named in $inits.
+  /// The op's destinations are its last operands. Ops that declare more append to this.
   code destinationDecls = [{
     ::mlir::MutableOperandRange getDpsInitsMutable();
   }];
