@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "setun/Target/Kernels/KernelBuilder.h"
+#include "setun/Target/Kernels/Kernels.h"
 
 using namespace mlir;
 using namespace setun;
@@ -120,4 +120,22 @@ Values setun::transpose(KernelBuilder &b, Values rows) {
     rows = next;
   }
   return rows;
+}
+
+Value setun::emitBiases(KernelBuilder &b, const Product &p, Value from, Value to, int64_t most) {
+  Value biases = b.scratch(most, b.getI32Type()), whole = b.bitAnd(p.k, ~int64_t(15));
+  b.loop(from, to, 1, {b.mul(from, p.xStride), b.index(0)}, [&](Value, ValueRange now) {
+    Value lanes = b.loop(b.index(0), whole, 16, {b.constant(b.i32s(16), 0)}, [&](Value k, ValueRange sum) {
+      Value x = arith::ExtSIOp::create(b, b.i32s(16), b.load(p.x, b.add(now[0], k), b.i8s(16)));
+      return Values{b.sub(sum[0], x)};
+    })[0];
+    Value sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, lanes);
+    sum = b.loop(whole, p.k, 1, {sum}, [&](Value k, ValueRange rest) {
+      Value x = arith::ExtSIOp::create(b, b.getI32Type(), b.load(p.x, b.add(now[0], k)));
+      return Values{b.sub(rest[0], x)};
+    })[0];
+    b.store(sum, biases, now[1]);
+    return Values{b.add(now[0], p.xStride), b.add(now[1], 1)};
+  });
+  return biases;
 }

@@ -25,9 +25,6 @@ Value maddBytes(KernelBuilder &b, Value codes, Value activations);
 /// 16 x int16 added in pairs: 8 x int32.
 Value addPairs(KernelBuilder &b, Value words);
 
-/// A buffer of minus the sum of each token's activations, for tokens [from, to), at most `most` of them.
-Value emitBiases(KernelBuilder &b, const Product &p, Value from, Value to, int64_t most);
-
 /// One token at a time: weights are streamed once, codes stay where they lie in their byte.
 void emitMaddDecode(KernelBuilder &b, const Product &p, Value from, Value to);
 

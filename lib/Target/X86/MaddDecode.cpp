@@ -33,24 +33,6 @@ Value x86::addPairs(KernelBuilder &b, Value words) {
   return call(b, "llvm.x86.avx2.pmadd.wd", b.i32s(8), words, b.constant(b.i16s(16), 1));
 }
 
-Value x86::emitBiases(KernelBuilder &b, const Product &p, Value from, Value to, int64_t most) {
-  Value biases = b.scratch(most, b.getI32Type()), whole = b.bitAnd(p.k, ~int64_t(15));
-  b.loop(from, to, 1, {b.mul(from, p.xStride), b.index(0)}, [&](Value, ValueRange now) {
-    Value lanes = b.loop(b.index(0), whole, 16, {b.constant(b.i32s(16), 0)}, [&](Value k, ValueRange sum) {
-      Value x = arith::ExtSIOp::create(b, b.i32s(16), b.load(p.x, b.add(now[0], k), b.i8s(16)));
-      return Values{b.sub(sum[0], x)};
-    })[0];
-    Value sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, lanes);
-    sum = b.loop(whole, p.k, 1, {sum}, [&](Value k, ValueRange rest) {
-      Value x = arith::ExtSIOp::create(b, b.getI32Type(), b.load(p.x, b.add(now[0], k)));
-      return Values{b.sub(rest[0], x)};
-    })[0];
-    b.store(sum, biases, now[1]);
-    return Values{b.add(now[0], p.xStride), b.add(now[1], 1)};
-  });
-  return biases;
-}
-
 /// L and H of one vector after 16 more columns.
 static std::pair<Value, Value> addVector(KernelBuilder &b, Value low, Value high, Value codes,
                                          ArrayRef<Value> columns) {

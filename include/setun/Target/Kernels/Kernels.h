@@ -33,6 +33,9 @@ void emitColumnAdd(KernelBuilder &b, const Product &p, Value from, Value to);
 /// Pieces of a parallel loop over row blocks that each read about `bytes` of weights.
 int64_t getGrain(const Product &p, int64_t bytes);
 
+/// A buffer of minus the sum of each token's activations, for tokens [from, to), at most `most` of them.
+Value emitBiases(KernelBuilder &b, const Product &p, Value from, Value to, int64_t most);
+
 /// The whole product from additions and subtractions alone, each number of tokens in the form that suits it.
 void emitAddSubProduct(KernelBuilder &b, const Product &p, unsigned vectorBits);
 
