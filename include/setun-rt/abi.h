@@ -23,7 +23,16 @@ extern "C" {
 #define SETUN_ALIGNMENT 64
 
 typedef enum setun_dtype {
-  SETUN_F32 = 1, SETUN_F64, SETUN_F16, SETUN_BF16, SETUN_I8, SETUN_U8, SETUN_I16, SETUN_I32, SETUN_I64, SETUN_BOOL
+  SETUN_F32 = 1,
+  SETUN_F64,
+  SETUN_F16,
+  SETUN_BF16,
+  SETUN_I8,
+  SETUN_U8,
+  SETUN_I16,
+  SETUN_I32,
+  SETUN_I64,
+  SETUN_BOOL
 } setun_dtype;
 
 typedef struct setun_rt setun_rt;
@@ -41,10 +50,10 @@ struct setun_rt {
 
 /* What one run of the model works on. */
 typedef struct setun_frame {
-  const uint8_t *weights;  /* the first byte of the weights file's data section */
-  uint8_t *arena;          /* scratch, at least as large as plan said */
-  void *const *buffers;    /* one a setun_argument, in its order; row-major */
-  const int64_t *symbols;  /* one a setun_symbol, in its order */
+  const uint8_t *weights; /* the first byte of the weights file's data section */
+  uint8_t *arena;         /* scratch, at least as large as plan said */
+  void *const *buffers;   /* one a setun_argument, in its order; row-major */
+  const int64_t *symbols; /* one a setun_symbol, in its order */
 } setun_frame;
 
 typedef void (*setun_run_fn)(setun_rt *rt, const setun_frame *frame);
@@ -54,22 +63,22 @@ typedef void (*setun_plan_fn)(const int64_t *symbols, int64_t *values);
 typedef enum setun_argument_kind { SETUN_INPUT = 0, SETUN_STATE = 1, SETUN_OUTPUT = 2 } setun_argument_kind;
 
 typedef struct setun_argument {
-  const char *name;         /* of the input or output in the source graph; of a state, its input's name */
-  const char *output_name;  /* of a state: the graph output that carries it out; else NULL */
-  uint32_t kind;            /* setun_argument_kind */
-  uint32_t dtype;           /* setun_dtype */
+  const char *name;        /* of the input or output in the source graph; of a state, its input's name */
+  const char *output_name; /* of a state: the graph output that carries it out; else NULL */
+  uint32_t kind;           /* setun_argument_kind */
+  uint32_t dtype;          /* setun_dtype */
   uint32_t rank;
-  int32_t axis;             /* of a state that grows: the dimension along which it does; else -1 */
-  const int64_t *dims;      /* `rank` sizes; -1 - s stands for symbol s. Of an output: -1 where plan must tell.
-                               Of a growing state: the buffer's sizes, capacity included. */
-  int32_t position;         /* of a growing state: the symbol that counts its live entries; else -1 */
+  int32_t axis;        /* of a state that grows: the dimension along which it does; else -1 */
+  const int64_t *dims; /* `rank` sizes; -1 - s stands for symbol s. Of an output: -1 where plan must tell.
+                          Of a growing state: the buffer's sizes, capacity included. */
+  int32_t position;    /* of a growing state: the symbol that counts its live entries; else -1 */
   int32_t reserved;
 } setun_argument;
 
 typedef enum setun_symbol_kind {
-  SETUN_DIM = 0,       /* a dynamic size of some input, bound when the inputs are given */
-  SETUN_POSITION = 1,  /* live entries of the states: kept by the session */
-  SETUN_CAPACITY = 2   /* entries that the states' buffers hold: chosen when the session is opened */
+  SETUN_DIM = 0,      /* a dynamic size of some input, bound when the inputs are given */
+  SETUN_POSITION = 1, /* live entries of the states: kept by the session */
+  SETUN_CAPACITY = 2  /* entries that the states' buffers hold: chosen when the session is opened */
 } setun_symbol_kind;
 
 typedef struct setun_symbol {
@@ -79,8 +88,12 @@ typedef struct setun_symbol {
 } setun_symbol;
 
 /* Code for one level of the architecture. Levels stand best first; the runtime takes the first whose features the
- * processor has. `features` is a mask of SETUN_X86_*. */
-#define SETUN_X86_AVX2 1u /* AVX2, FMA, BMI2, F16C: x86-64-v3 */
+ * processor has. `features` is a mask of SETUN_X86_* or of SETUN_ARM_*. */
+#define SETUN_X86_AVX2 1u              /* AVX2, FMA, BMI2, F16C: x86-64-v3 */
+#define SETUN_X86_AVXVNNI 2u           /* vpdpbusd in 256-bit registers, VEX-encoded */
+#define SETUN_X86_AVX512VNNI 4u        /* x86-64-v4 (F, BW, CD, DQ, VL) and VNNI */
+#define SETUN_ARM_DOTPROD (1ull << 32) /* sdot */
+#define SETUN_ARM_I8MM (1ull << 33)    /* smmla, usdot */
 typedef struct setun_level {
   const char *name;
   uint64_t features;

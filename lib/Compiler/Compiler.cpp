@@ -19,7 +19,7 @@
 #include "setun/Compiler/WeightsFile.h"
 #include "setun/Import/ONNX.h"
 #include "setun/Pipelines/Registration.h"
-#include "setun/Target/Target.h"
+#include "setun/Target/Registry.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -69,29 +69,42 @@ static func::FuncOp findEntry(ModuleOp module) {
   return entry;
 }
 
+/// The processor that a level's code is made for: this machine's plainest where its instructions are emulated.
+static CodeTarget getCodeTarget(const TargetSelection &selection, const TargetLevel &level, bool emulate) {
+  if (!emulate)
+    return {selection.triple, level.getInfo().cpu, level.getInfo().features, selection.cpu};
+  const TargetLevel &plain = getPlainLevel();
+  return {plain.getTarget().getTriple().str(), plain.getInfo().cpu, plain.getInfo().features, ""};
+}
+
+static LogicalResult lowerToTarget(ModuleOp module, const TargetLevel &level, const CompileOptions &options) {
+  return runPipeline(module, "setun-encoded-to-target{target=" + level.getName() + " products=" + options.products +
+                                 " emulate=" + (options.emulate ? "true" : "false") + "}");
+}
+
 /// Lowers a copy of `module` for each level and links the results into one LLVM module. `parameters` becomes the copy
 /// that knows where each parameter lies in the weights.
-static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, ArrayRef<const Target *> levels,
+static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, const TargetSelection &selection,
                                                   const CompileOptions &options, llvm::LLVMContext &context,
                                                   OwningOpRef<ModuleOp> &parameters, bool &finished) {
   std::unique_ptr<llvm::Module> whole;
-  for (const Target *level : levels) {
+  for (const TargetLevel *level : selection.levels) {
     OwningOpRef<ModuleOp> copy = module.clone();
-    const TargetInfo &info = level->getInfo();
-    std::string flags = ("{target=" + info.name + " products=" + options.products + "}");
-    if (failed(runPipeline(*copy, "setun-encoded-to-target" + flags)))
+    const LevelInfo &info = level->getInfo();
+    if (failed(lowerToTarget(*copy, *level, options)))
       return nullptr;
     if (failed(endStage(*copy, "target", options, finished)) || finished)
       return nullptr;
     if (!parameters)
       parameters = copy->clone();
-    if (failed(runPipeline(*copy, "setun-target-to-llvm")))
+    if (failed(runPipeline(*copy, "setun-target-to-llvm{target=" + level->getName() + "}")))
       return nullptr;
     if (failed(endStage(*copy, "llvm", options, finished)) || finished)
       return nullptr;
     if (options.progress)
       options.progress("code for " + info.name);
-    std::unique_ptr<llvm::Module> part = makeLevel(*copy, info, context);
+    std::unique_ptr<llvm::Module> part =
+        makeLevel(*copy, info.name, getCodeTarget(selection, *level, options.emulate), context);
     if (!part)
       return nullptr;
     if (!whole)
@@ -145,15 +158,35 @@ static LogicalResult writeCode(llvm::Module &code, StringRef triple, const Compi
   return linkModel(object->temporaryPath(), output.temporaryPath(), options, loc);
 }
 
+static FailureOr<TargetSelection> select(const CompileOptions &options, Location loc) {
+  const Target *host = getHostTarget();
+  StringRef name = options.target.empty() && host ? host->getName() : StringRef(options.target);
+  llvm::Expected<TargetSelection> selection = selectTarget(name, options.cpu);
+  if (!selection)
+    return emitError(loc) << toString(selection.takeError());
+  if (!options.artifact.empty() && !is_contained(selection->target->getArtifacts(), options.artifact))
+    return emitError(loc) << "target " << selection->target->getName() << " does not emit '" << options.artifact << "'";
+  return *selection;
+}
+
+/// What the target itself writes, from its best level.
+static LogicalResult writeArtifact(ModuleOp module, const TargetSelection &selection, const CompileOptions &options) {
+  if (failed(lowerToTarget(module, *selection.levels.front(), options)))
+    return failure();
+  FailureOr<OutputFile> output = OutputFile::open(options.output, module.getLoc());
+  if (failed(output) || failed(selection.target->emitArtifact(options.artifact, module, output->os())))
+    return failure();
+  return output->commit();
+}
+
 LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &context) {
   Location loc = NameLoc::get(StringAttr::get(&context, options.model));
   bool linked = options.emit == Emit::Executable || options.emit == Emit::SharedLibrary;
   if (options.weights == WeightsPlace::Appended && !linked)
     return emitError(loc) << "weights can be appended to an executable or a shared library only";
-  std::vector<const Target *> levels = getTargetLevels(options.target);
-  if (levels.empty())
-    return emitError(loc) << "unknown target '" << options.target << "'; known: " << getTargetNames();
-  const std::string &triple = levels.front()->getInfo().triple;
+  FailureOr<TargetSelection> selection = select(options, loc);
+  if (failed(selection))
+    return failure();
 
   bool finished = false;
   OwningOpRef<ModuleOp> module = loadModel(options, context);
@@ -165,14 +198,21 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   FailureOr<ModelDescriptor> model = entry ? describeModel(entry) : FailureOr<ModelDescriptor>();
   if (failed(model))
     return failure();
-  if (!options.report.empty() && failed(writeReport(*module, options)))
+  std::vector<ProductFacts> layers = collectProducts(*module);
+  std::string levels;
+  for (const TargetLevel *level : selection->levels)
+    levels += (levels.empty() ? "" : ",") + level->getInfo().name;
+  if (failed(runPipeline(*module, "setun-encode{target=" + selection->target->getName().str() + ":" + levels +
+                                      " encoding=" + options.encoding + "}")))
     return failure();
-  if (failed(runPipeline(*module, "setun-encode{target=" + levels.front()->getInfo().name + "}")))
+  if (!options.report.empty() && failed(writeReport(layers, *module, *selection, options)))
     return failure();
+  if (!options.artifact.empty())
+    return writeArtifact(*module, *selection, options);
 
   llvm::LLVMContext llvmContext;
   OwningOpRef<ModuleOp> parameters;
-  std::unique_ptr<llvm::Module> code = generateCode(*module, levels, options, llvmContext, parameters, finished);
+  std::unique_ptr<llvm::Module> code = generateCode(*module, *selection, options, llvmContext, parameters, finished);
   if (!code)
     return success(finished);
   FailureOr<WeightsFile> weights = WeightsFile::plan(*parameters);
@@ -189,16 +229,16 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
       model->weightsFile = llvm::sys::path::filename(weightsPath).str();
   }
   SmallVector<std::pair<std::string, uint64_t>> levelNames;
-  for (const Target *level : levels)
-    levelNames.emplace_back(level->getInfo().name, level->getInfo().runtimeFeatures);
+  for (const TargetLevel *level : selection->levels)
+    levelNames.emplace_back(level->getInfo().name, options.emulate ? 0 : level->getInfo().runtimeFeatures);
   emitDescriptor(*model, levelNames, *code);
 
   FailureOr<OutputFile> output = OutputFile::open(options.output, loc, linked);
-  if (failed(output) || failed(writeCode(*code, triple, options, *output, loc)))
+  if (failed(output) || failed(writeCode(*code, code->getTargetTriple().str(), options, *output, loc)))
     return failure();
   if (options.progress)
     options.progress("weights");
-  if (weights->empty())
+  if (weights->empty() || options.output == "-") // text for a reader; there is no file to stand beside
     return output->commit();
   if (options.weights == WeightsPlace::Appended)
     return success(succeeded(appendWeights(output->temporaryPath(), *weights, loc)) && succeeded(output->commit()));

@@ -41,13 +41,13 @@ static std::unique_ptr<llvm::TargetMachine> makeTargetMachine(llvm::StringRef tr
       triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
-std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const TargetInfo &level,
+std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, llvm::StringRef name, const CodeTarget &target,
                                                llvm::LLVMContext &context) {
   std::unique_ptr<llvm::TargetMachine> machine =
-      makeTargetMachine(level.triple, level.cpu, level.features, source.getLoc());
+      makeTargetMachine(target.triple, target.cpu, target.features, source.getLoc());
   if (!machine)
     return nullptr;
-  std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context, level.name);
+  std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context, name);
   if (!module) {
     mlir::emitError(source.getLoc(), "cannot translate the lowered module to LLVM IR");
     return nullptr;
@@ -57,12 +57,13 @@ std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, const Targ
   for (llvm::Function &function : *module) {
     if (function.isDeclaration())
       continue;
-    function.addFnAttr("target-cpu", level.cpu);
-    if (!level.features.empty())
-      function.addFnAttr("target-features", level.features);
-    llvm::StringRef name = function.getName();
-    if (name == "setun_run" || name == "setun_plan") {
-      function.setName(name + "_" + level.name);
+    function.addFnAttr("target-cpu", target.cpu);
+    if (!target.features.empty())
+      function.addFnAttr("target-features", target.features);
+    if (!target.tune.empty())
+      function.addFnAttr("tune-cpu", target.tune);
+    if (function.getName() == "setun_run" || function.getName() == "setun_plan") {
+      function.setName(function.getName() + "_" + name);
       function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     } else {
       function.setLinkage(llvm::GlobalValue::InternalLinkage);

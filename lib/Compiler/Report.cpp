@@ -9,7 +9,6 @@
 #include "setun/Compiler/Report.h"
 
 #include "setun/Compiler/OutputFile.h"
-#include "setun/Target/Target.h"
 
 #include "llvm/Support/Path.h"
 
@@ -25,25 +24,7 @@ static json::Object toJson(const ProductCost &cost) {
                       {"picojoules_7nm", cost.energy[1]}};
 }
 
-/// How each level of the target does a product for one token and for many, and what its cost model expects.
-static json::Array formsOf(const ProductFacts &facts, const CompileOptions &options) {
-  json::Array forms;
-  Products products = options.products == "addsub" ? Products::AddSub : Products::Best;
-  int64_t groups = facts.scales > facts.rows ? facts.scales / facts.rows : 0;
-  for (const Target *level : getTargetLevels(options.target))
-    for (int64_t tokens : {1, 128}) {
-      ProductPlan plan = level->getPlan({tokens, facts.rows, facts.columns, groups, facts.activation}, products);
-      forms.push_back(json::Object{{"level", level->getInfo().name},
-                                   {"tokens", tokens},
-                                   {"form", plan.form},
-                                   {"multiplies", plan.multiplies},
-                                   {"bound", plan.bound},
-                                   {"predicted_nanoseconds", plan.nanoseconds}});
-    }
-  return forms;
-}
-
-static json::Object toJson(const ProductFacts &facts, const CompileOptions &options) {
+static json::Object toJson(const ProductFacts &facts) {
   std::string activation;
   llvm::raw_string_ostream(activation) << facts.activation;
   json::Object layer{{"name", facts.layer},         {"kind", facts.ternary ? "ternary" : "dense"},
@@ -54,7 +35,6 @@ static json::Object toJson(const ProductFacts &facts, const CompileOptions &opti
     layer["zeros"] = facts.zeros;
     layer["deviation"] = facts.deviation;
     layer["scales"] = facts.scales;
-    layer["forms"] = formsOf(facts, options);
     layer["scale_range"] = json::Array{facts.scaleRange[0], facts.scaleRange[1]};
   } else {
     layer["reason"] = facts.reason.empty() ? "its weight is not ternary" : facts.reason;
@@ -67,7 +47,7 @@ json::Object setun::makeReport(const std::vector<ProductFacts> &products, const 
   ProductCost before, after;
   int64_t ternary = 0;
   for (const ProductFacts &facts : products) {
-    layers.push_back(toJson(facts, options));
+    layers.push_back(toJson(facts));
     if (!facts.ternary)
       continue;
     ++ternary;
@@ -87,9 +67,12 @@ json::Object setun::makeReport(const std::vector<ProductFacts> &products, const 
                       {"total", std::move(total)}};
 }
 
-LogicalResult setun::writeReport(ModuleOp module, const CompileOptions &options) {
-  json::Object report = makeReport(collectProducts(module), options);
-  FailureOr<OutputFile> file = OutputFile::open(options.report, module.getLoc());
+LogicalResult setun::writeReport(const std::vector<ProductFacts> &layers, ModuleOp encoded,
+                                 const TargetSelection &selection, const CompileOptions &options) {
+  json::Object report = makeReport(layers, options);
+  report["kernels"] =
+      makeKernelReport(encoded, selection, options.products == "addsub" ? Products::AddSub : Products::Best);
+  FailureOr<OutputFile> file = OutputFile::open(options.report, encoded.getLoc());
   if (failed(file))
     return failure();
   if (StringRef(options.report).ends_with(".html"))

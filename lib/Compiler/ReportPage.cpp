@@ -76,7 +76,7 @@ static void printRow(const json::Object &layer, llvm::raw_ostream &os) {
                       escape(*layer.getString("name")), *layer.getInteger("rows"), *layer.getInteger("columns"),
                       *layer.getString("activation"));
   if (!ternary) {
-    os << "<td class=\"reason\" colspan=\"7\">dense: " << escape(*layer.getString("reason")) << "</td></tr>\n";
+    os << "<td class=\"reason\" colspan=\"6\">dense: " << escape(*layer.getString("reason")) << "</td></tr>\n";
     return;
   }
   const json::Array &range = *layer.getArray("scale_range");
@@ -88,9 +88,30 @@ static void printRow(const json::Object &layer, llvm::raw_ostream &os) {
      << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "multiplications")),
                       shortNumber(number(after, "multiplications")))
      << llvm::formatv("<td>{0} → {1}</td>", shortNumber(number(before, "bytes")), shortNumber(number(after, "bytes")))
-     << llvm::formatv("<td>{0:f1} ×</td>", number(before, "picojoules_7nm") / number(after, "picojoules_7nm"))
-     << llvm::formatv("<td class=\"form\">{0}</td></tr>\n",
-                      escape(*layer.getArray("forms")->front().getAsObject()->getString("form")));
+     << llvm::formatv("<td>{0:f1} ×</td></tr>\n", number(before, "picojoules_7nm") / number(after, "picojoules_7nm"));
+}
+
+/// One row for each level and number of tokens of a product.
+static void printKernel(const json::Object &kernel, llvm::raw_ostream &os) {
+  std::string layers;
+  for (const json::Value &layer : *kernel.getArray("layers"))
+    layers += (layers.empty() ? "" : ", ") + escape(*layer.getAsString());
+  const json::Array &forms = *kernel.getArray("forms");
+  bool first = true;
+  for (const json::Value &value : forms) {
+    const json::Object &form = *value.getAsObject();
+    os << "<tr>";
+    if (first)
+      os << llvm::formatv("<td rowspan=\"{0}\">{1}<br>{2} × {3}, encoding {4}</td>", forms.size(), layers,
+                          *kernel.getInteger("rows"), *kernel.getInteger("columns"), *kernel.getString("encoding"));
+    first = false;
+    os << llvm::formatv("<td>{0}</td><td>{1}</td><td class=\"form\">{2}</td>", escape(*form.getString("level")),
+                        *form.getInteger("tokens"), escape(*form.getString("form")))
+       << llvm::formatv("<td>{0}</td><td>{1}</td><td>{2:f1}</td><td>{3}</td></tr>\n",
+                        shortNumber(number(form, "predicted_bytes")),
+                        shortNumber(number(form, "predicted_instructions")),
+                        number(form, "predicted_nanoseconds") / 1000, *form.getString("bound"));
+  }
 }
 
 void setun::printReportPage(const json::Object &report, llvm::raw_ostream &os) {
@@ -104,11 +125,16 @@ void setun::printReportPage(const json::Object &report, llvm::raw_ostream &os) {
   printBars(*report.getObject("total"), os);
   os << "<h2>Layers</h2><table><tr><th>layer</th><th>shape</th><th>activations</th><th>scale</th><th>zeros</"
         "th><th>additions</th>"
-        "<th>multiplications</th><th>bytes</th><th>energy, 7 nm</th><th class=\"form\">one token</th></tr>\n";
+        "<th>multiplications</th><th>bytes</th><th>energy, 7 nm</th></tr>\n";
   for (const json::Value &layer : *report.getArray("layers"))
     printRow(*layer.getAsObject(), os);
-  os << "</table><p>Energy of arithmetic by the energy table of arXiv 2310.11453; memory traffic is not in it. With "
+  os << "</table>\n<h2>Kernels</h2><table><tr><th>layers</th><th>level</th><th>tokens</th><th class=\"form\">form</"
+        "th><th>bytes</th><th>instructions</th><th>µs, one thread</th><th>bound</th></tr>\n";
+  for (const json::Value &kernel : *report.getArray("kernels"))
+    printKernel(*kernel.getAsObject(), os);
+  os << "</table><p>Bytes, instructions and times are predictions of the target's cost model. Energy of arithmetic by "
+        "the energy table of arXiv 2310.11453; memory traffic is not in it. With "
         "products "
-        "'best' a level may do additions by multiply-add instructions where that is faster (the last column tells); "
+        "'best' a level may do additions by multiply-add instructions where that is faster (the forms tell); "
         "with 'addsub' none does.</p></body></html>\n";
 }

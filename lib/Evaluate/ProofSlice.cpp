@@ -11,7 +11,7 @@
 #include "setun/Dialect/Ternary/IR/Ternary.h"
 #include "setun/Evaluate/ConstantSlice.h"
 #include "setun/Evaluate/SampleInputs.h"
-#include "setun/Target/Target.h"
+#include "setun/Target/Registry.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -121,10 +121,10 @@ llvm::Error SliceBuilder::cloneProduct(ternary::MatmulOp product, ml_program::Gl
   if (!trits)
     return trits.takeError();
   auto type = cast<RankedTensorType>(weight.getType());
-  std::vector<EncodingCandidate> layouts = lookupTarget("generic")->getEncodings(ProductShape::of(product));
+  std::vector<PackedLayout> layouts = getPlainLevel().getLayouts(ProductShape::of(product));
   if (layouts.empty())
     return llvm::createStringError("the generic target has no layout for a product of the proof");
-  const PackedLayout &layout = layouts.front().layout;
+  const PackedLayout &layout = layouts.front();
   int64_t rows = type.getDimSize(0), cols = type.getDimSize(1);
   std::vector<uint8_t> packed(layout.byteSize(rows, cols));
   packTrits(layout, rows, cols, *trits, packed);

@@ -12,6 +12,7 @@
 
 #include "setun/Conversion/Passes.h"
 #include "setun/Pipelines/Pipelines.h"
+#include "setun/Target/Registry.h"
 #include "setun/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -24,6 +25,8 @@
 using namespace mlir;
 
 void setun::buildTargetToLLVM(OpPassManager &pm, const PipelineOptions &options) {
+  if (const TargetLevel *level = lookupLevel(options.target))
+    level->extendPipeline(PipelinePoint::BeforeLLVM, pm);
   pm.addPass(createParallelToRuntime());
   pm.addPass(createHoistScratch());
   pm.addPass(createEntryToLLVM());

@@ -11,6 +11,7 @@
 #include "setun/Dialect/Ternary/Transforms/Passes.h"
 #include "setun/Pipelines/Pipelines.h"
 #include "setun/Target/Passes.h"
+#include "setun/Target/Registry.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -27,11 +28,15 @@ void setun::buildEncode(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createCSEPass());
   SelectEncodingOptions encoding;
   encoding.target = options.target;
+  encoding.encoding = options.encoding;
   pm.addPass(createSelectEncoding(encoding));
   pm.addPass(createMaterializeEncoding());
 }
 
 void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &options) {
+  const TargetLevel *level = lookupLevel(options.target); // if there is none, the pass that lowers products says so
+  if (level)
+    level->extendPipeline(PipelinePoint::BeforeBufferize, pm);
   buildBufferize(pm, options);
   ConvertTernaryToLoopsOptions product;
   product.target = options.target;
@@ -39,6 +44,10 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
   pm.addPass(createConvertTernaryToLoops(product));
   if (options.products == "addsub")
     pm.addPass(createProveAddSub());
+  if (options.emulate)
+    pm.addPass(createEmulateIntrinsics({options.target}));
+  if (level)
+    level->extendPipeline(PipelinePoint::AfterProducts, pm);
   pm.addNestedPass<func::FuncOp>(createConvertNNToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops());

@@ -8,11 +8,13 @@
 
 #include "setun/Support/Packing.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 using namespace setun;
@@ -22,6 +24,23 @@ static constexpr uint8_t kZeroTrits = 0x55; // four codes of the zero trit
 bool PackedLayout::isValid() const {
   auto inRange = [](int64_t size) { return size >= 1 && size <= 4096; };
   return bits == 2 && inRange(tileRows) && inRange(tileCols) && inRange(interleave) && tileCols % (8 / bits) == 0;
+}
+
+bool PackedLayout::operator==(const PackedLayout &other) const {
+  return std::tie(bits, tileRows, tileCols, interleave) ==
+         std::tie(other.bits, other.tileRows, other.tileCols, other.interleave);
+}
+
+std::string PackedLayout::str() const { return llvm::formatv("{0}x{1}x{2}x{3}", bits, tileRows, tileCols, interleave); }
+
+std::optional<PackedLayout> PackedLayout::parse(llvm::StringRef text) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  text.split(parts, 'x');
+  PackedLayout layout;
+  if (parts.size() != 4 || parts[0].getAsInteger(10, layout.bits) || parts[1].getAsInteger(10, layout.tileRows) ||
+      parts[2].getAsInteger(10, layout.tileCols) || parts[3].getAsInteger(10, layout.interleave) || !layout.isValid())
+    return std::nullopt;
+  return layout;
 }
 
 int64_t PackedLayout::byteSize(int64_t rows, int64_t cols) const {

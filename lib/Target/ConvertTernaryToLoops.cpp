@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "setun/Target/Passes.h"
-#include "setun/Target/Target.h"
+#include "setun/Target/Registry.h"
 
 namespace setun {
 #define GEN_PASS_DEF_CONVERTTERNARYTOLOOPS
@@ -23,13 +23,13 @@ struct ConvertTernaryToLoops : setun::impl::ConvertTernaryToLoopsBase<ConvertTer
   using ConvertTernaryToLoopsBase::ConvertTernaryToLoopsBase;
 
   void runOnOperation() override {
-    const Target *level = lookupTarget(target);
+    const TargetLevel *level = lookupLevel(target);
     if (!level) {
-      getOperation().emitError("unknown target '") << target << "'; known are " << getTargetNames();
+      getOperation().emitError("unknown target '") << target << "'; known: " << getTargetNames();
       return signalPassFailure();
     }
     if (products != "addsub" && products != "best") {
-      getOperation().emitError("unknown products '") << products << "'; known are addsub, best";
+      getOperation().emitError("unknown products '") << products << "'; known: addsub, best";
       return signalPassFailure();
     }
     SmallVector<ternary::MatmulOp> matmuls;

@@ -6,14 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The costs are the target's own; this pass only adds them up over the products
-// that share a weight. Of a family of levels the first decides: all read one
-// layout.
+// The costs are those of the target's best level, which most machines run; this
+// pass only adds them up over the products that share a weight.
 //
 //===----------------------------------------------------------------------===//
 
 #include "setun/Target/Passes.h"
-#include "setun/Target/Target.h"
+#include "setun/Target/Registry.h"
 
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "llvm/ADT/MapVector.h"
@@ -34,42 +33,58 @@ using WeightKey = std::pair<StringAttr, Value>;
 struct SelectEncoding : setun::impl::SelectEncodingBase<SelectEncoding> {
   using SelectEncodingBase::SelectEncodingBase;
 
-  LogicalResult select(const Target &level, MutableArrayRef<ternary::MatmulOp> products) {
-    std::vector<EncodingCandidate> total;
-    for (ternary::MatmulOp op : products) {
-      std::vector<EncodingCandidate> candidates = level.getEncodings(ProductShape::of(op));
-      if (op == products.front())
-        total = candidates;
-      else
-        total = addCosts(total, candidates);
-    }
-    auto best = llvm::min_element(total, [](auto &a, auto &b) { return a.nanoseconds < b.nanoseconds; });
-    if (best == total.end())
+  /// The layouts that every level reads for every product, in the best level's order.
+  std::vector<PackedLayout> getCandidates(MutableArrayRef<ternary::MatmulOp> products) {
+    std::vector<PackedLayout> common = selection.levels.front()->getLayouts(ProductShape::of(products.front()));
+    for (ternary::MatmulOp op : products)
+      for (const TargetLevel *level : selection.levels) {
+        std::vector<PackedLayout> layouts = level->getLayouts(ProductShape::of(op));
+        llvm::erase_if(common, [&](const PackedLayout &layout) { return !llvm::is_contained(layouts, layout); });
+      }
+    return common;
+  }
+
+  LogicalResult select(MutableArrayRef<ternary::MatmulOp> products) {
+    std::vector<PackedLayout> candidates = getCandidates(products);
+    if (wanted && llvm::is_contained(candidates, *wanted))
+      candidates = {*wanted};
+    else if (wanted)
+      return products.front().emitOpError("cannot take the encoding ")
+             << encoding << " on target " << target << listLayouts(candidates);
+    if (candidates.empty())
       return products.front().emitOpError("has no packed layout on target ")
-             << level.getInfo().name << " that suits all products of its weight";
-    const PackedLayout &layout = best->layout;
-    auto encoding =
+             << target << " that suits all products of its weight";
+    auto cost = [&](const PackedLayout &layout) {
+      double sum = 0;
+      for (ternary::MatmulOp op : products)
+        sum += selection.levels.front()->getPlan(ProductShape::of(op), layout, Products::Best).nanoseconds;
+      return sum;
+    };
+    const PackedLayout &layout = *llvm::min_element(candidates, [&](auto &a, auto &b) { return cost(a) < cost(b); });
+    auto chosen =
         ternary::EncodingAttr::get(&getContext(), layout.bits, layout.tileRows, layout.tileCols, layout.interleave);
     for (ternary::MatmulOp op : products)
-      op->setAttr("setun.encoding", encoding);
+      op->setAttr("setun.encoding", chosen);
     return success();
   }
 
-  /// The layouts that stand in both lists.
-  static std::vector<EncodingCandidate> addCosts(ArrayRef<EncodingCandidate> a, ArrayRef<EncodingCandidate> b) {
-    std::vector<EncodingCandidate> both;
-    for (const EncodingCandidate &x : a)
-      for (const EncodingCandidate &y : b)
-        if (std::tie(x.layout.bits, x.layout.tileRows, x.layout.tileCols, x.layout.interleave) ==
-            std::tie(y.layout.bits, y.layout.tileRows, y.layout.tileCols, y.layout.interleave))
-          both.push_back({x.layout, x.nanoseconds + y.nanoseconds});
-    return both;
+  static std::string listLayouts(ArrayRef<PackedLayout> layouts) {
+    std::string text = layouts.empty() ? "" : "; it can take ";
+    llvm::raw_string_ostream os(text);
+    llvm::interleaveComma(layouts, os, [&](const PackedLayout &layout) { os << layout.str(); });
+    return text;
   }
 
   void runOnOperation() override {
-    std::vector<const Target *> levels = getTargetLevels(target);
-    if (levels.empty()) {
-      getOperation().emitError("unknown target '") << target << "'; known are " << getTargetNames();
+    llvm::Expected<TargetSelection> selected = selectTarget(target);
+    if (!selected) {
+      getOperation().emitError() << toString(selected.takeError());
+      return signalPassFailure();
+    }
+    selection = *selected;
+    wanted = PackedLayout::parse(encoding);
+    if (!wanted && !encoding.empty()) {
+      getOperation().emitError("'") << encoding << "' is no encoding: expected BITSxROWSxCOLSxINTERLEAVE";
       return signalPassFailure();
     }
     llvm::MapVector<WeightKey, SmallVector<ternary::MatmulOp>> weights;
@@ -81,9 +96,12 @@ struct SelectEncoding : setun::impl::SelectEncodingBase<SelectEncoding> {
           op);
     });
     for (auto &[weight, products] : weights)
-      if (failed(select(*levels.front(), products)))
+      if (failed(select(products)))
         return signalPassFailure();
   }
+
+  TargetSelection selection;
+  std::optional<PackedLayout> wanted; // by every weight
 };
 
 } // namespace

@@ -49,6 +49,15 @@ function(setun_add_tool name)
   set_property(GLOBAL APPEND PROPERTY SETUN_TOOLS ${name})
 endfunction()
 
+# setun_load_targets(EXECUTABLE): plug-ins of targets find every symbol of the compiler in the executable.
+function(setun_load_targets name)
+  get_property(libraries GLOBAL PROPERTY SETUN_LIBRARIES)
+  set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
+  list(TRANSFORM libraries REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE files)
+  target_link_libraries(${name} PRIVATE ${libraries})
+  target_link_options(${name} PRIVATE LINKER:--whole-archive ${files} LINKER:--no-whole-archive)
+endfunction()
+
 # setun_tablegen(TARGET FILE.td generator output ...): runs mlir-tblgen on a .td of the mirrored include folder; outputs
 # land in the build tree's include folder, so that <setun/...> finds written and generated headers alike.
 function(setun_tablegen target td)

@@ -1,8 +1,8 @@
 // RUN: setun-opt %s --split-input-file --verify-diagnostics --ternary-prove-addsub | FileCheck %s
 // RUN: setun-opt %S/Inputs/products.mlir --setun-convert-ternary-to-loops="target=generic" --ternary-prove-addsub -o /dev/null
 // RUN: setun-opt %S/Inputs/dynamic-products.mlir --setun-convert-ternary-to-loops="target=generic" --ternary-prove-addsub -o /dev/null
-// RUN: setun-opt %S/Inputs/products.mlir --setun-convert-ternary-to-loops="target=x86-64-avx2 products=addsub" --canonicalize --ternary-prove-addsub -o /dev/null
-// RUN: not setun-opt %S/Inputs/products.mlir --setun-convert-ternary-to-loops="target=x86-64-avx2 products=best" --ternary-prove-addsub -o /dev/null 2>&1 | FileCheck %s --check-prefix=BEST
+// RUN: setun-opt %S/Inputs/products.mlir --setun-convert-ternary-to-loops="target=x86-64:avx2 products=addsub" --canonicalize --ternary-prove-addsub -o /dev/null
+// RUN: not setun-opt %S/Inputs/products.mlir --setun-convert-ternary-to-loops="target=x86-64:avx2 products=best" --ternary-prove-addsub -o /dev/null 2>&1 | FileCheck %s --check-prefix=BEST
 
 // BEST: 'llvm.call_intrinsic' inside a loop of the ternary product @ternary_bytes
 

@@ -33,27 +33,20 @@ static constexpr const char *kLowering =
     "reconcile-unrealized-casts";
 
 std::string Variant::name() const {
-  return target->getInfo().name + (products == Products::AddSub ? ", addsub" : ", best") +
-         (emulated ? ", emulated" : "");
-}
-
-/// Whether this processor runs code for the level; levels of other architectures never do.
-static bool runsHere(const TargetInfo &info) {
-  llvm::Triple host(llvm::sys::getProcessTriple()), triple(info.triple);
-  if (host.getArch() != triple.getArch())
-    return false;
-  return !info.runtimeFeatures || llvm::sys::getHostCPUFeatures().lookup("avx2");
+  return level->getName() + (products == Products::AddSub ? ", addsub" : ", best") + (emulated ? ", emulated" : "");
 }
 
 std::vector<Variant> setun::conformance::getVariants() {
   std::vector<Variant> variants;
   for (const std::unique_ptr<Target> &target : getTargets())
-    for (Products products : {Products::AddSub, Products::Best}) {
-      if (runsHere(target->getInfo()))
-        variants.push_back({target.get(), products, false});
-      if (target->getInfo().runtimeFeatures && products == Products::Best)
-        variants.push_back({target.get(), products, true});
-    }
+    for (const std::unique_ptr<TargetLevel> &level : target->getLevels())
+      for (Products products : {Products::AddSub, Products::Best}) {
+        bool sameAsOther = level->getInfo().products.empty() && products == Products::Best;
+        if (runsOnHost(*level) && !sameAsOther)
+          variants.push_back({level.get(), products, false});
+        if (!level->getInfo().products.empty() && products == Products::Best)
+          variants.push_back({level.get(), products, true});
+      }
   return variants;
 }
 
@@ -73,10 +66,11 @@ bool KernelJit::compile(llvm::StringRef source, const Variant &variant) {
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(source, &context);
   if (!module)
     return false;
-  const TargetInfo &info = variant.target->getInfo();
-  std::string pipeline = "setun-convert-ternary-to-loops{target=" + info.name +
-                         " products=" + (variant.products == Products::AddSub ? "addsub" : "best") + "}," +
-                         (variant.emulated ? "setun-emulate-x86," : "") + kLowering;
+  const LevelInfo &info = variant.level->getInfo();
+  std::string pipeline =
+      "setun-convert-ternary-to-loops{target=" + variant.level->getName() +
+      " products=" + (variant.products == Products::AddSub ? "addsub" : "best") + "}," +
+      (variant.emulated ? "setun-emulate-intrinsics{target=" + variant.level->getName() + "}," : "") + kLowering;
   mlir::PassManager passes(&context);
   if (failed(mlir::parsePassPipeline(pipeline, passes)) || failed(passes.run(*module)))
     return false;
@@ -88,13 +82,16 @@ bool KernelJit::compile(llvm::StringRef source, const Variant &variant) {
   std::string cpu = variant.emulated ? "x86-64" : info.cpu, error;
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
   std::unique_ptr<llvm::TargetMachine> machine(
-      backend->createTargetMachine(triple, cpu, info.features, llvm::TargetOptions(), llvm::Reloc::PIC_, std::nullopt,
-                                   llvm::CodeGenOptLevel::Aggressive));
+      backend->createTargetMachine(triple, cpu, variant.emulated ? "" : info.features, llvm::TargetOptions(),
+                                   llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   code->setTargetTriple(triple);
   code->setDataLayout(machine->createDataLayout());
   for (llvm::Function &function : *code)
-    if (!function.isDeclaration())
+    if (!function.isDeclaration()) {
       function.addFnAttr("target-cpu", cpu);
+      if (!variant.emulated && !info.features.empty())
+        function.addFnAttr("target-features", info.features);
+    }
   optimizeLLVM(*code, *machine, llvm::OptimizationLevel::O3);
   if (llvm::Error failure = jit->addIRModule(llvm::orc::ThreadSafeModule(std::move(code), std::move(llvmContext)))) {
     llvm::logAllUnhandledErrors(std::move(failure), llvm::errs());

@@ -9,7 +9,7 @@
 #ifndef SETUN_TEST_CONFORMANCE_KERNELJIT_H
 #define SETUN_TEST_CONFORMANCE_KERNELJIT_H
 
-#include "setun/Target/Target.h"
+#include "setun/Target/Registry.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -32,7 +32,7 @@ inline Matrix matrixOf(void *data, int64_t rows, int64_t cols, int64_t stride) {
 
 /// How a target's kernels are compiled.
 struct Variant {
-  const Target *target;
+  const TargetLevel *level;
   Products products;
   bool emulated; // intrinsics as plain arithmetic, code for the plainest processor
   std::string name() const;

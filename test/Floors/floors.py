@@ -1,10 +1,11 @@
-"""Fails on an #include that points upward: `python floors.py SOURCE_ROOT`. The order is that of CONTRIBUTING.md."""
+"""Fails on an #include that points upward, and on a target named outside lib/Target: `python floors.py SOURCE_ROOT`. The order is that of CONTRIBUTING.md."""
 
 import pathlib
 import re
 import sys
 
 FLOORS = ["Support", "Dialect/Utils", "Dialect", "Analysis", "Transforms", "Conversion", "Target", "Evaluate", "Pipelines", "Compiler"]
+NAMES_A_TARGET = r'"[^"\n]*(?:x86|aarch64|nvptx|\bavx|\bneon)[^"\n]*"'  # in a string of code; includes have paths of files
 IMPORT_SEES = {"Support", "Dialect/Utils", "Dialect", "Import"}
 
 
@@ -46,6 +47,8 @@ def main(root):
                 allowed = relative.split("/")[1] == rest.split("/")[1] or rest.split("/")[1] == "Kernels"
             if not allowed:
                 errors.append(f"{relative}: includes {included}, which lies above it")
+        if here not in ("Target", "Runtime"):
+            errors += [f"{relative}: names a target in {text}" for text in re.findall(NAMES_A_TARGET, path.read_text())]
     print("\n".join(errors) or f"{len(files)} files: no include points upward")
     return bool(errors)
 

@@ -1,11 +1,11 @@
 // RUN: setun-opt %s --split-input-file --verify-diagnostics --setun-convert-ternary-to-loops="target=generic" --canonicalize | FileCheck %s
-// RUN: setun-opt %s --split-input-file --verify-diagnostics --setun-convert-ternary-to-loops="target=x86-64-avx2 products=addsub" --canonicalize | FileCheck %s
-// RUN: setun-opt %s --split-input-file --verify-diagnostics --setun-convert-ternary-to-loops="target=x86-64-avx2 products=best" --canonicalize | FileCheck %s --check-prefix=BEST
+// RUN: setun-opt %s --split-input-file --verify-diagnostics --setun-convert-ternary-to-loops="target=x86-64:avx2 products=addsub" --canonicalize | FileCheck %s
+// RUN: setun-opt %s --split-input-file --verify-diagnostics --setun-convert-ternary-to-loops="target=x86-64:avx2 products=best" --canonicalize | FileCheck %s --check-prefix=BEST
 // RUN: not setun-opt %s --split-input-file --setun-convert-ternary-to-loops="target=pdp11" 2>&1 | FileCheck %s --check-prefix=TARGET
 // RUN: not setun-opt %s --split-input-file --setun-convert-ternary-to-loops="products=fast" 2>&1 | FileCheck %s --check-prefix=PRODUCTS
 
-// TARGET: unknown target 'pdp11'; known are
-// PRODUCTS: unknown products 'fast'; known are addsub, best
+// TARGET: unknown target 'pdp11'; known: generic,
+// PRODUCTS: unknown products 'fast'; known: addsub, best
 
 // One token of fixed size: one parallel loop over 80 blocks of 32 rows.
 // CHECK-LABEL: @ternary_decode

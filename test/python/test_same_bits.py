@@ -34,10 +34,10 @@ WAYS = {
     "chunks of 7": dict(flags=["--chunk", "7"]),
     "chunks of 33, two threads": dict(flags=["--chunk", "33", "--threads", "2"]),
     "token by token": dict(flags=["--chunk", "1"]),
-    "baseline code": dict(level="generic"),
-    "baseline code, token by token": dict(flags=["--chunk", "1"], level="generic"),
+    "baseline code": dict(level="baseline"),
+    "baseline code, token by token": dict(flags=["--chunk", "1"], level="baseline"),
     "additions and subtractions alone": dict(build=("--products", "addsub")),
-    "AVX2 alone": dict(build=("--target", "x86-64-avx2")),
+    "AVX2 alone": dict(build=("--target", "x86-64:avx2")),
     "weights appended": dict(build=("--weights", "append")),
 }
 

@@ -9,6 +9,7 @@
 #include "Command.h"
 
 #include "setun/Dialect/Utils/Locations.h"
+#include "setun/Target/Registry.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 
@@ -23,17 +24,42 @@ ModelFlags::ModelFlags(cl::SubCommand &subcommand)
              cl::value_desc("IN:OUT"), cl::sub(subcommand)),
       context("context", cl::desc("Entries that growing caches hold, unless the session says otherwise"),
               cl::init(2048), cl::value_desc("N"), cl::sub(subcommand)),
-      target("target", cl::desc("Architecture or level to compile for: x86-64 (all levels), generic, x86-64-avx2"),
-             cl::init("x86-64"), cl::value_desc("NAME"), cl::sub(subcommand)),
+      target("target",
+             cl::desc("What to compile for: native, TARGET (all its levels, one file), TARGET:LEVEL,LEVEL or an LLVM "
+                      "triple; `setun targets` lists them. This machine's architecture by default"),
+             cl::value_desc("NAME"), cl::sub(subcommand)),
+      cpu("cpu", cl::desc("Processor, as LLVM names it: takes the best level it runs, and tunes for it"),
+          cl::value_desc("NAME"), cl::sub(subcommand)),
+      encoding("encoding",
+               cl::desc("How every ternary weight is packed, as `setun targets` names encodings, whatever "
+                        "the cost model says"),
+               cl::value_desc("ENCODING"), cl::sub(subcommand)),
       products("products",
                cl::desc("Ternary products: 'best' for the machine, or 'addsub' for additions and subtractions alone"),
-               cl::init("best"), cl::value_desc("best|addsub"), cl::sub(subcommand)) {}
+               cl::init("best"), cl::value_desc("best|addsub"), cl::sub(subcommand)),
+      emulate("emulate", cl::desc("Do the target's instructions by plain arithmetic, to run any level's code here"),
+              cl::sub(subcommand)),
+      plugins("load-target", cl::desc("Shared library with more targets"), cl::value_desc("FILE"),
+              cl::sub(subcommand)) {}
 
-void ModelFlags::apply(setun::CompileOptions &options) const {
+bool loadTargets(ArrayRef<std::string> files) {
+  for (const std::string &file : files)
+    if (Error error = setun::loadTargetPlugin(file)) {
+      usageError(toString(std::move(error)));
+      return false;
+    }
+  return true;
+}
+
+bool ModelFlags::apply(setun::CompileOptions &options) const {
   options.states.assign(states.begin(), states.end());
   options.context = context;
   options.target = target;
+  options.cpu = cpu;
+  options.encoding = encoding;
   options.products = products;
+  options.emulate = emulate;
+  return loadTargets(plugins);
 }
 
 /// A module path or node name, else file:line, else nothing.

@@ -19,17 +19,23 @@ struct Command {
   llvm::cl::SubCommand &subcommand;
   int (*run)();
 };
-extern const Command compileCommand, runCommand, inspectCommand, benchCommand;
+extern const Command compileCommand, runCommand, inspectCommand, benchCommand, targetsCommand;
 
-/// What compile, run, inspect and bench share about a model: --state, --context, --target, --products.
+/// What compile, run, inspect and bench share about a model: caches, what to compile for, and how.
 struct ModelFlags {
   explicit ModelFlags(llvm::cl::SubCommand &subcommand);
-  void apply(setun::CompileOptions &options) const;
+  /// Reports a plug-in that cannot be loaded and returns false.
+  [[nodiscard]] bool apply(setun::CompileOptions &options) const;
 
   llvm::cl::list<std::string> states;
   llvm::cl::opt<int64_t> context;
-  llvm::cl::opt<std::string> target, products;
+  llvm::cl::opt<std::string> target, cpu, encoding, products;
+  llvm::cl::opt<bool> emulate;
+  llvm::cl::list<std::string> plugins;
 };
+
+/// Loads target plug-ins; reports the first that cannot be loaded and returns false.
+[[nodiscard]] bool loadTargets(llvm::ArrayRef<std::string> files);
 
 /// Prints diagnostics as `setun: error: WHERE: what`, one error a run; warnings always, remarks if asked.
 class DiagnosticPrinter {

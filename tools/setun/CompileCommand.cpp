@@ -10,6 +10,7 @@
 
 #include "setun/Compiler/Compiler.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -19,12 +20,12 @@ static cl::SubCommand subcommand("compile", "Compile a model to native code");
 static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx"), cl::sub(subcommand));
 static cl::opt<std::string> output("o", cl::desc("File to write; weights go to FILE.safetensors"),
                                    cl::value_desc("FILE"), cl::sub(subcommand));
-static cl::opt<Emit> emitKind(
-    "emit", cl::desc("What to write:"), cl::init(Emit::Executable), cl::sub(subcommand),
-    cl::values(clEnumValN(Emit::Executable, "exe", "an executable (the default)"),
-               clEnumValN(Emit::SharedLibrary, "shared", "a shared library for `setun run` and the C API"),
-               clEnumValN(Emit::Object, "object", "an object file, to link with the runtime library"),
-               clEnumValN(Emit::LLVMIR, "llvm", "LLVM IR as text"), clEnumValN(Emit::Assembly, "asm", "assembly")));
+static cl::opt<std::string>
+    emitKind("emit",
+             cl::desc("What to write: exe, an executable (the default); shared, a shared library for `setun run` and "
+                      "the C API; object, to link with the runtime library; llvm or asm, as text; or an artifact of "
+                      "the target's own"),
+             cl::init("exe"), cl::value_desc("KIND"), cl::sub(subcommand));
 static cl::opt<WeightsPlace>
     weights("weights", cl::desc("Where the weights go:"), cl::init(WeightsPlace::Beside), cl::sub(subcommand),
             cl::values(clEnumValN(WeightsPlace::Beside, "beside", "into FILE.safetensors (the default)"),
@@ -36,6 +37,8 @@ static cl::opt<std::string> dumpTo("dump-stages-to", cl::desc("Write the IR of e
                                    cl::value_desc("DIR"), cl::sub(subcommand));
 static cl::opt<std::string> report("report", cl::desc("Write what was done to each layer: FILE.json or FILE.html"),
                                    cl::value_desc("FILE"), cl::sub(subcommand));
+static cl::opt<std::string> sysroot("sysroot", cl::desc("Folder with the headers and libraries of another machine"),
+                                    cl::value_desc("DIR"), cl::sub(subcommand));
 static cl::opt<std::string> linker("linker", cl::desc("Program that links (clang-22, clang, cc or gcc by default)"),
                                    cl::value_desc("PROGRAM"), cl::sub(subcommand));
 static cl::opt<bool> verifyRaise("verify-raise",
@@ -55,7 +58,17 @@ static int run() {
     return usageError("--compile-to takes input, ternary, target or llvm");
   if (!report.empty() && !StringRef(report).ends_with(".json") && !StringRef(report).ends_with(".html"))
     return usageError("--report takes a file that ends in .json or .html");
-  options.emit = emitKind;
+  std::optional<Emit> emit = StringSwitch<std::optional<Emit>>(emitKind)
+                                 .Case("exe", Emit::Executable)
+                                 .Case("shared", Emit::SharedLibrary)
+                                 .Case("object", Emit::Object)
+                                 .Case("llvm", Emit::LLVMIR)
+                                 .Case("asm", Emit::Assembly)
+                                 .Default(std::nullopt);
+  options.emit = emit.value_or(Emit::Object);
+  if (!emit)
+    options.artifact = emitKind;
+  options.sysroot = sysroot;
   options.weights = weights;
   options.compileTo = compileTo;
   options.dumpStagesTo = dumpTo;
@@ -63,7 +76,8 @@ static int run() {
   options.linker = linker;
   options.verifyRaise = verifyRaise;
   options.progress = terminalProgress();
-  modelFlags.apply(options);
+  if (!modelFlags.apply(options))
+    return 2;
   std::unique_ptr<mlir::MLIRContext> context = makeCompilerContext();
   DiagnosticPrinter printer(*context, remarks);
   return failed(compileModel(options, *context));

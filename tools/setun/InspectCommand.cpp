@@ -48,7 +48,8 @@ static int run() {
   CompileOptions options;
   options.model = input;
   options.progress = terminalProgress();
-  modelFlags.apply(options);
+  if (!modelFlags.apply(options))
+    return 2;
   std::unique_ptr<mlir::MLIRContext> context = makeCompilerContext();
   DiagnosticPrinter printer(*context, /*remarks=*/false);
   mlir::OwningOpRef<mlir::ModuleOp> module = loadModel(options, *context);

@@ -66,7 +66,10 @@ static int runModel(StringRef path, ArrayRef<std::string> arguments, const Model
   options.output = (folder + "/model.so").str();
   options.emit = setun::Emit::SharedLibrary;
   options.progress = terminalProgress();
-  flags.apply(options);
+  if (!flags.apply(options)) {
+    sys::fs::remove_directories(folder);
+    return 2;
+  }
   std::unique_ptr<mlir::MLIRContext> context = setun::makeCompilerContext();
   DiagnosticPrinter printer(*context, /*remarks=*/false);
   int status = failed(setun::compileModel(options, *context)) ? 1 : runLibrary(options.output, arguments);

@@ -13,13 +13,15 @@
 
 using namespace llvm;
 
-static const Command *const commands[] = {&compileCommand, &runCommand, &inspectCommand, &benchCommand};
+static const Command *const commands[] = {&compileCommand, &runCommand, &inspectCommand, &benchCommand,
+                                          &targetsCommand};
 
 static const char overview[] = R"(Setun compiles ternary neural networks ahead of time to native code.
 
   setun compile model.onnx -o model          an executable, and its weights in model.safetensors
   setun inspect model.onnx                   what is ternary in it, what is not, and why
   setun run model --input x=x.npy --output-dir out
+  setun targets                              what can be compiled for, and what this machine runs
   setun bench model -p 128 -n 64             tokens a second of a language model
 
 `setun COMMAND --help` tells the flags of each.

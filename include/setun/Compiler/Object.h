@@ -18,9 +18,15 @@
 
 namespace setun {
 
-/// Translates a module in the LLVM dialect, optimizes it for the level, and renames its entry points to
-/// `setun_run_NAME` and `setun_plan_NAME`; everything else becomes internal. Null after a diagnostic.
-std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, const TargetInfo &level, llvm::LLVMContext &context);
+/// The processor that code is made for, in LLVM's words.
+struct CodeTarget {
+  std::string triple, cpu, features, tune;
+};
+
+/// Translates a module in the LLVM dialect, optimizes it, and renames its entry points to `setun_run_NAME` and
+/// `setun_plan_NAME`; everything else becomes internal. Null after a diagnostic.
+std::unique_ptr<llvm::Module> makeLevel(mlir::ModuleOp module, llvm::StringRef name, const CodeTarget &target,
+                                        llvm::LLVMContext &context);
 
 /// Writes `module` as object code or assembly.
 llvm::LogicalResult emitMachineCode(llvm::Module &module, llvm::StringRef triple, llvm::CodeGenFileType type,

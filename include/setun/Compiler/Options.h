@@ -24,13 +24,18 @@ struct CompileOptions {
   std::string model;  ///< .onnx, or .mlir of any stage
   std::string output; ///< what to write; the weights go to OUTPUT.safetensors unless appended
   Emit emit = Emit::Executable;
+  std::string artifact; ///< of the target's own (Target::getArtifacts), in place of `emit`
   WeightsPlace weights = WeightsPlace::Beside;
-  std::string target = "x86-64";   ///< a target's name, or an architecture for all its levels
-  std::string products = "best";   ///< best | addsub
-  std::string compileTo;           ///< input | ternary | target | llvm: write the IR after that stage and stop
-  std::string dumpStagesTo;        ///< folder for the IR after every stage
-  std::string report;              ///< FILE.json or FILE.html
-  std::string linker;              ///< program that links; empty: clang-22, clang or cc, whichever is found
+  std::string target;            ///< as selectTarget (Target/Registry.h) reads it; empty: all levels of this machine's
+  std::string cpu;               ///< processor to choose one level for and to tune; empty: none
+  std::string sysroot;           ///< folder with the headers and libraries of the target's system
+  std::string encoding;          ///< of every ternary weight, as PackedLayout::str; empty: the cost model chooses
+  bool emulate = false;          ///< plain arithmetic for the target's instructions, code for this machine
+  std::string products = "best"; ///< best | addsub
+  std::string compileTo;         ///< input | ternary | target | llvm: write the IR after that stage and stop
+  std::string dumpStagesTo;      ///< folder for the IR after every stage
+  std::string report;            ///< FILE.json or FILE.html
+  std::string linker;            ///< program that links; empty: clang-22, clang or cc, whichever is found
   std::vector<std::string> states; ///< IN:OUT pairs that name caches
   int64_t context = 2048;          ///< entries that growing states hold unless the session says otherwise
   bool verifyRaise = false;        ///< evaluate every raise against what it replaced

@@ -25,8 +25,12 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                       llvm::cl::init(true)};
   Option<bool> verifyRaise{*this, "verify-raise", llvm::cl::desc("evaluate every raise against what it replaced"),
                            llvm::cl::init(false)};
-  Option<std::string> target{*this, "target", llvm::cl::desc("name of the target (of a level, to generate code)"),
+  Option<std::string> target{*this, "target", llvm::cl::desc("what to compile for; of one level, to generate code"),
                              llvm::cl::init("generic")};
+  Option<std::string> encoding{*this, "encoding", llvm::cl::desc("of every ternary weight; empty: by cost"),
+                               llvm::cl::init("")};
+  Option<bool> emulate{*this, "emulate", llvm::cl::desc("plain arithmetic in place of the target's instructions"),
+                       llvm::cl::init(false)};
   Option<std::string> products{*this, "products", llvm::cl::desc("best | addsub"), llvm::cl::init("best")};
 };
 
@@ -39,7 +43,7 @@ void buildEncodedToTarget(mlir::OpPassManager &pm, const PipelineOptions &option
 
 /// setun-bufferize: the ternary contract on tensors to buffers that are views of arena, weights and arguments.
 void buildBufferize(mlir::OpPassManager &pm, const PipelineOptions &options);
-/// setun-target-to-llvm: the target contract to the LLVM dialect.
+/// setun-target-to-llvm: the target contract to the LLVM dialect, for one level.
 void buildTargetToLLVM(mlir::OpPassManager &pm, const PipelineOptions &options);
 
 /// The verifier of a stage's contract, unless `verify` is off.

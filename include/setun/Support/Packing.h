@@ -10,7 +10,10 @@
 #define SETUN_SUPPORT_PACKING_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace setun {
@@ -25,6 +28,11 @@ struct PackedLayout {
 
   /// Two bits a trit, positive sizes, whole bytes a tile row. Sizes are at most 4096, so that no product overflows.
   bool isValid() const;
+  bool operator==(const PackedLayout &other) const;
+  /// "2x16x16x2": bits, rows and columns of a tile, interleave.
+  std::string str() const;
+  /// The layout that str() writes so; none if the text is not of that form or the layout not valid.
+  static std::optional<PackedLayout> parse(llvm::StringRef text);
   /// Bytes of a packed rows x cols matrix; the largest int64_t where that is more.
   int64_t byteSize(int64_t rows, int64_t cols) const;
   /// Byte offset and shift of the code of (row, col) in a matrix of `cols` columns.

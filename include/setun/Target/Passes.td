@@ -14,9 +14,10 @@ include "mlir/Pass/PassBase.td"
 def SelectEncoding : Pass<"setun-select-encoding", "::mlir::ModuleOp"> {
   let summary = "choose a packed layout for each ternary weight";
   let description = [{
-    Asks the target's cost model for the layouts it can read and marks every
-    `ternary.matmul` with the cheapest, as `setun.encoding`. Products that share
-    a weight get one layout, the cheapest for all of them together.
+    Asks for the layouts that every level of the target can read and marks each
+    `ternary.matmul` with the cheapest by the cost model of the best level, as
+    `setun.encoding`. Products that share a weight get one layout, the cheapest for
+    all of them together.
 
     ```mlir
     %w = ml_program.global_load_const @w : tensor<64x128x!ternary.trit>
@@ -26,7 +27,10 @@ def SelectEncoding : Pass<"setun-select-encoding", "::mlir::ModuleOp"> {
            {setun.encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 2>} -> tensor<?x64xi32>
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"generic\"", "name of the target or family">];
+  let options = [
+    Option<"target", "target", "std::string", "\"generic\"", "what the model is compiled for, as --target">,
+    Option<"encoding", "encoding", "std::string", "\"\"", "the encoding that every weight takes, as BITSxROWSxCOLSxINTERLEAVE">
+  ];
   let dependentDialects = ["::setun::ternary::TernaryDialect"];
 }
 
@@ -63,25 +67,26 @@ def ConvertTernaryToLoops : Pass<"setun-convert-ternary-to-loops", "::mlir::Modu
     ```
   }];
   let options = [
-    Option<"target", "target", "std::string", "\"generic\"", "name of the target">,
+    Option<"target", "target", "std::string", "\"generic\"", "name of the level, as TARGET:LEVEL">,
     Option<"products", "products", "std::string", "\"best\"", "addsub: additions and subtractions only; best: any instruction">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
-def EmulateX86 : Pass<"setun-emulate-x86"> {
-  let summary = "x86 dot-product intrinsics to plain vector arithmetic";
+def EmulateIntrinsics : Pass<"setun-emulate-intrinsics"> {
+  let summary = "a target's intrinsics to plain vector arithmetic";
   let description = [{
-    Replaces `llvm.call_intrinsic` of pmaddubsw and pmaddwd, of any width, by
-    arithmetic with the same results, saturation included, so that kernels for
-    these instructions run on any machine.
+    Replaces each `llvm.call_intrinsic` that the target's kernels use by arithmetic
+    with the same results, saturation included, so that they run on any machine.
+    An intrinsic without an emulation is an error.
 
     ```mlir
     %0 = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%a, %b) : (vector<16xi16>, vector<16xi16>) -> vector<8xi32>
     // becomes widened products of even and of odd lanes, and their sum
     ```
   }];
+  let options = [Option<"target", "target", "std::string", "\"\"", "name of the target or level">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
 }
 

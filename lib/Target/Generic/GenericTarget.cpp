@@ -6,44 +6,48 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The oracle of all targets: vector arithmetic that LLVM compiles for the oldest
-// x86-64, with no instruction named and no multiplication in a product's loops.
+// The oracle of all targets: vector arithmetic that LLVM compiles for the plainest
+// processor of this machine's architecture, with no instruction named and no
+// multiplication in a product's loops.
 //
 //===----------------------------------------------------------------------===//
 
-#include "setun/Target/Kernels/CostModel.h"
+#include "setun/Target/Kernels/KernelLevel.h"
 #include "setun/Target/Kernels/Kernels.h"
-#include "setun/Target/Target.h"
+
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace setun;
 
 namespace {
 
-class GenericTarget final : public Target {
+class GenericLevel final : public KernelLevel {
 public:
-  const TargetInfo &getInfo() const override { return info; }
-
-  std::vector<EncodingCandidate> getEncodings(const ProductShape &shape) const override {
-    return {{Product::getLayout(), getPlan(shape, Products::AddSub).nanoseconds}};
-  }
-
-  ProductPlan getPlan(const ProductShape &shape, Products) const override {
-    return planAddSub(info, shape, AddSubRates{35, 80, 170, 210, 5});
-  }
-
-  LogicalResult lowerProduct(RewriterBase &rewriter, ternary::MatmulOp op, Products) const override {
-    KernelBuilder b(op.getLoc(), rewriter);
-    auto product = Product::get(b, op);
-    if (failed(product))
-      return failure();
-    emitAddSubProduct(b, *product, info.vectorBits);
-    rewriter.eraseOp(op);
-    return success();
-  }
+  explicit GenericLevel(const Target &target) : KernelLevel(target, makeInfo()) {}
 
 private:
-  TargetInfo info{"generic", "x86-64", "plain additions, any x86-64", "x86_64-unknown-linux-gnu", "x86-64", "", 0, 128};
+  static LevelInfo makeInfo() {
+    LevelInfo info;
+    info.name = "generic";
+    info.summary = "plain additions, any processor";
+    info.cpu = llvm::Triple(llvm::sys::getProcessTriple()).isX86() ? "x86-64" : "generic";
+    return info;
+  }
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
+    return getAddSubForm(getInfo(), shape, tokens, AddSubRates{35, 80, 170, 210, 5});
+  }
+  void emitProduct(KernelBuilder &b, const Product &p, Products) const override {
+    emitAddSubProduct(b, p, getInfo().vectorBits);
+  }
+};
+
+struct GenericTarget final : Target {
+  GenericTarget()
+      : Target("generic", "additions alone, for this machine's architecture", llvm::sys::getProcessTriple()) {
+    levels.push_back(std::make_unique<GenericLevel>(*this));
+  }
 };
 
 } // namespace

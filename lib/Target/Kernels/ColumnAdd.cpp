@@ -39,10 +39,10 @@ struct Columns {
 
 } // namespace
 
-/// Sums columns [from, to) of the 32 rows at `blockStart`.
+/// Sums columns [from, to) of the block's rows at `blockStart`, a vector for each 16.
 Values Columns::sum(Value xRow, Value blockStart, Value from, Value to) {
   Value zero = b.constant(lanes, 0);
-  return b.loop(from, to, 1, {zero, zero}, [&](Value k, ValueRange now) {
+  return b.loop(from, to, 1, Values(p.interleave, zero), [&](Value k, ValueRange now) {
     Value x = b.load(p.x, b.add(xRow, k));
     if (!isFloat)
       x = arith::ExtSIOp::create(b, sumType, x);
@@ -53,9 +53,9 @@ Values Columns::sum(Value xRow, Value blockStart, Value from, Value to) {
     // Byte k % 4 of the dword, bits 2 ((k / 4) % 4).
     Value shift = b.add(b.shl(b.bitAnd(k, 3), 3), b.shr(b.bitAnd(k, 12), 1));
     Value shifts = b.broadcast(arith::IndexCastUIOp::create(b, b.getI32Type(), shift), b.i32s(16));
-    Value step = b.add(blockStart, b.shl(b.shr(k, 4), 7));
+    Value step = b.add(blockStart, b.shl(b.shr(k, 4), p.stepBytesLog));
     Values next;
-    for (int64_t t = 0; t < 2; ++t) {
+    for (int64_t t = 0; t < p.interleave; ++t) {
       Value bytes = b.load(p.weight, b.add(step, t * Product::kTileBytes), b.i8s(64));
       Value code = b.bitAnd(arith::ShRUIOp::create(b, b.bitcast(bytes, b.i32s(16)), shifts), 3);
       Value term = b.select(b.equals(code, 2), plus, b.select(b.equals(code, 0), minus, zero));
@@ -80,10 +80,10 @@ Value Columns::scaleOf(Value firstRow, Value at) {
 void setun::emitColumnAdd(KernelBuilder &b, const Product &p, Value from, Value to) {
   Columns c(b, p);
   b.forall(p.rowBlocks, getGrain(p, 8 << 10), [&](Value block) {
-    Value blockStart = b.mul(block, p.blockBytes), firstRow = b.shl(block, 5);
+    Value blockStart = b.mul(block, p.blockBytes), firstRow = b.shl(block, p.blockRowsLog);
     Value groupColumns = p.scales ? b.div(p.k, p.groups) : p.k;
     Values scaleStarts;
-    for (int64_t t = 0; p.scales && t < 2; ++t) {
+    for (int64_t t = 0; p.scales && t < p.interleave; ++t) {
       Value row = b.min(b.add(firstRow, t * Product::kTile), b.sub(p.n, b.index(1)));
       scaleStarts.push_back(b.mul(row, p.scalesStride));
     }
@@ -94,11 +94,12 @@ void setun::emitColumnAdd(KernelBuilder &b, const Product &p, Value from, Value 
         sums = c.sum(now[0], blockStart, b.index(0), p.k);
       } else {
         VectorType f32s = b.vec(16, b.getF32Type());
-        Value zero = b.constant(f32s, 0);
-        sums = b.loop(b.index(0), p.groups, 1, {zero, zero, b.index(0)}, [&](Value group, ValueRange total) {
-          Value end = b.add(total[2], groupColumns);
-          Values part = c.sum(now[0], blockStart, total[2], end), next;
-          for (int64_t t = 0; t < 2; ++t) {
+        Values start(p.interleave, b.constant(f32s, 0));
+        start.push_back(b.index(0));
+        sums = b.loop(b.index(0), p.groups, 1, start, [&](Value group, ValueRange total) {
+          Value first = total[p.interleave], end = b.add(first, groupColumns);
+          Values part = c.sum(now[0], blockStart, first, end), next;
+          for (int64_t t = 0; t < p.interleave; ++t) {
             Value scale = c.scaleOf(b.add(firstRow, t * Product::kTile), b.add(scaleStarts[t], group));
             Value sum = c.isFloat ? part[t] : Value(arith::SIToFPOp::create(b, f32s, part[t]));
             next.push_back(arith::AddFOp::create(b, total[t], arith::MulFOp::create(b, sum, scale)));
@@ -107,7 +108,7 @@ void setun::emitColumnAdd(KernelBuilder &b, const Product &p, Value from, Value 
           return next;
         });
       }
-      for (int64_t t = 0; t < 2; ++t)
+      for (int64_t t = 0; t < p.interleave; ++t)
         storeRows(b, p, sums[t], now[1], b.add(firstRow, t * Product::kTile));
       return Values{b.add(now[0], p.xStride), b.add(now[1], p.accStride)};
     });

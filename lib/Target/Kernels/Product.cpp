@@ -37,12 +37,19 @@ FailureOr<Product> Product::get(KernelBuilder &b, ternary::MatmulOp op) {
     return op.emitOpError("cannot be lowered on tensors: bufferize first");
   if (!op.getEncoding() || weight.getRank() != 1)
     return op.emitOpError("cannot be lowered: its weight is not packed; run --setun-materialize-encoding");
-  if (!(*op.getEncoding() == ternary::EncodingAttr::get(b.getContext(), 2, kTile, kTile, 2)))
+  PackedLayout layout = op.getEncoding()->getLayout();
+  if (layout.bits != 2 || layout.tileRows != kTile || layout.tileCols != kTile ||
+      !llvm::is_contained({1, 2, 4}, layout.interleave))
     return op.emitOpError("cannot be lowered: this target does not read the encoding ") << *op.getEncoding();
   if (!isa<MemRefType>(op.getAcc().getType()) || (weight.getStridesAndOffset().first[0] != 1))
     return op.emitOpError("cannot be lowered: the packed weight is not contiguous");
 
   Product p;
+  p.interleave = layout.interleave;
+  p.blockRows = kTile * layout.interleave;
+  p.stepBytes = kTileBytes * layout.interleave;
+  p.blockRowsLog = llvm::Log2_64(p.blockRows);
+  p.stepBytesLog = llvm::Log2_64(p.stepBytes);
   p.activation = cast<MemRefType>(op.getX().getType()).getElementType();
   p.result = cast<MemRefType>(op.getAcc().getType()).getElementType();
   p.m = b.createOrFold<memref::DimOp>(op.getX(), 0);
@@ -61,9 +68,9 @@ FailureOr<Product> Product::get(KernelBuilder &b, ternary::MatmulOp op) {
     std::tie(p.scales, p.scalesStride) = *scales;
     p.groups = b.createOrFold<memref::DimOp>(op.getScales(), 1);
   }
-  p.rowBlocks = b.ceilDiv(p.n, kBlockRows);
+  p.rowBlocks = b.ceilDiv(p.n, p.blockRows);
   p.colTiles = b.ceilDiv(p.k, kTile);
-  p.blockBytes = b.mul(p.colTiles, kStepBytes);
+  p.blockBytes = b.mul(p.colTiles, p.stepBytes);
   return p;
 }
 
@@ -71,8 +78,8 @@ void setun::storeRows(KernelBuilder &b, const Product &p, Value lanes, Value acc
   int64_t count = cast<VectorType>(lanes.getType()).getDimSize(0);
   Value left = b.sub(p.n, row), at = b.add(accRow, row);
   auto n = getConstant(p.n);
-  Value whole = n && *n % Product::kBlockRows == 0 ? b.constant(b.getI1Type(), 1)
-                                                   : b.cmp(arith::CmpIPredicate::sge, left, b.index(count));
+  Value whole = n && *n % p.blockRows == 0 ? b.constant(b.getI1Type(), 1)
+                                           : b.cmp(arith::CmpIPredicate::sge, left, b.index(count));
   b.branch(
       whole, [&] { b.store(lanes, p.acc, at); },
       [&] {

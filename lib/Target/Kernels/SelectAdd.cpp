@@ -45,10 +45,10 @@ static Value addTile(KernelBuilder &b, Value sums, Value tile, ArrayRef<Value> e
 
 void setun::emitSelectAdd(KernelBuilder &b, const Product &p, Value from, Value to, unsigned vectorBits) {
   // Sums of 16 rows fill four registers of 128 bits: 32 rows at a time only where registers are wider.
-  const int64_t tiles = vectorBits > 128 ? 2 : 1;
+  const int64_t tiles = std::min<int64_t>(p.interleave, vectorBits > 128 ? 2 : 1);
   b.forall(p.rowBlocks, getGrain(p, 32 << 10), [&](Value block) {
     Value stage = b.scratch(kTilesPerBlock * Product::kTile, p.activation);
-    Value blockStart = b.mul(block, p.blockBytes), firstRow = b.shl(block, 5);
+    Value blockStart = b.mul(block, p.blockBytes), firstRow = b.shl(block, p.blockRowsLog);
     Value zero = b.index(0);
 
     auto rowsOfToken = [&](Value xRow, Value accRow, int64_t firstTile) {
@@ -63,8 +63,8 @@ void setun::emitSelectAdd(KernelBuilder &b, const Product &p, Value from, Value 
         Value bytes = x;
         inner = b.loop(zero, count, 1, inner, [&](Value, ValueRange now) {
           Value weights = now[tiles], column = now[tiles + 1];
-          // Both lines of the step, even where its second tile has a pass of its own: that one finds them in cache.
-          for (int64_t line = 0; firstTile == 0 && line < Product::kStepBytes; line += Product::kTileBytes)
+          // All lines of the step, even where its later tiles have a pass of their own: that one finds them in cache.
+          for (int64_t line = 0; firstTile == 0 && line < p.stepBytes; line += Product::kTileBytes)
             b.prefetch(p.weight, b.add(weights, kAhead + line));
           SmallVector<Value, 4> even, odd;
           for (int64_t plane = 0; plane < 4; ++plane) {
@@ -77,7 +77,7 @@ void setun::emitSelectAdd(KernelBuilder &b, const Product &p, Value from, Value 
             Value tileBytes = b.load(p.weight, b.add(weights, t * Product::kTileBytes), b.i8s(64));
             next.push_back(addTile(b, now[t], b.bitcast(tileBytes, b.i16s(32)), even, odd));
           }
-          next.append({b.add(weights, Product::kStepBytes), b.add(column, Product::kTile)});
+          next.append({b.add(weights, p.stepBytes), b.add(column, Product::kTile)});
           return next;
         });
         Values next;
@@ -95,7 +95,7 @@ void setun::emitSelectAdd(KernelBuilder &b, const Product &p, Value from, Value 
 
     Values rows{b.mul(from, p.xStride), b.mul(from, p.accStride)};
     b.loop(from, to, 1, rows, [&](Value, ValueRange now) {
-      for (int64_t firstTile = 0; firstTile < 2; firstTile += tiles)
+      for (int64_t firstTile = 0; firstTile < p.interleave; firstTile += tiles)
         rowsOfToken(now[0], now[1], firstTile);
       return Values{b.add(now[0], p.xStride), b.add(now[1], p.accStride)};
     });

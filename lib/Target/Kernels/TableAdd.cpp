@@ -109,14 +109,14 @@ void Task::buildTables() {
 void Task::addRows(Value tile, Value chunkStart) {
   const int64_t unroll = 4, lanesLog = llvm::Log2_64(lanes);
   VectorType type = b.i16s(lanes);
-  Values start{b.add(chunkStart, b.shl(tile, 7)), b.index(0)};
+  Values start{b.add(chunkStart, b.shl(tile, p.stepBytesLog)), b.index(0)};
   b.loop(b.index(0), rows, 1, start, [&](Value, ValueRange blockNow) {
     // The next rows lie a whole row block further: no hardware stream finds them.
     Value next = b.add(blockNow[0], p.blockBytes);
-    for (int64_t line = 0; line < Product::kStepBytes; line += 64)
+    for (int64_t line = 0; line < p.stepBytes; line += 64)
       b.prefetch(p.weight, b.add(next, line));
     Values inner{blockNow[0], blockNow[1]};
-    inner = b.loop(b.index(0), b.index(Product::kBlockRows), unroll, inner, [&](Value, ValueRange now) {
+    inner = b.loop(b.index(0), b.index(p.blockRows), unroll, inner, [&](Value, ValueRange now) {
       for (int64_t r = 0; r < unroll; ++r) {
         Value slot = b.add(now[1], r * lanes);
         Value word = b.bitcast(b.load(p.weight, b.add(now[0], 4 * r), b.i8s(4)), b.i32s(1));
@@ -138,7 +138,7 @@ void Task::addRows(Value tile, Value chunkStart) {
 
 /// Moves the int16 sums into the int32 ones.
 void Task::widen() {
-  b.loop(b.index(0), b.shl(rows, 5 + llvm::Log2_64(lanes)), natural, [&](Value i) {
+  b.loop(b.index(0), b.shl(rows, p.blockRowsLog + llvm::Log2_64(lanes)), natural, [&](Value i) {
     Value sum = arith::ExtSIOp::create(b, b.i32s(natural), b.load(sums, i, b.i16s(natural)));
     b.store(b.add(b.load(wide, i, b.i32s(natural)), sum), wide, i);
     b.store(b.constant(b.i16s(natural), 0), sums, i);
@@ -147,7 +147,7 @@ void Task::widen() {
 
 /// [row][token] to acc's [token][row], four by four; what is not whole goes element by element.
 void Task::writeOut() {
-  Value validRows = b.min(b.shl(rows, 5), b.sub(p.n, row));
+  Value validRows = b.min(b.shl(rows, p.blockRowsLog), b.sub(p.n, row));
   Value validTokens = b.min(b.index(lanes), b.sub(tokens, token));
   Value accStart = b.add(b.mul(token, p.accStride), row), stride4 = b.shl(p.accStride, 2);
   auto four = b.i32s(4);
@@ -186,7 +186,7 @@ void Task::writeOut() {
 void setun::emitTableAdd(KernelBuilder &b, const Product &p, Value from, Value to, int64_t lanes, unsigned vectorBits) {
   const int64_t natural = std::min<int64_t>(lanes, vectorBits / 16);
   // Long chunks of rows share one table; with few blocks of tokens they are halved, to leave work for other threads.
-  const int64_t mostBlocks = kSums / lanes / Product::kBlockRows;
+  const int64_t mostBlocks = kSums / lanes / p.blockRows;
   Value tokenBlocks = b.ceilDiv(b.sub(to, from), lanes);
   Value few = b.cmp(arith::CmpIPredicate::slt, tokenBlocks, b.index(4));
   Value limit = b.select(few, b.index(mostBlocks / 2), b.index(mostBlocks));
@@ -199,7 +199,7 @@ void setun::emitTableAdd(KernelBuilder &b, const Product &p, Value from, Value t
     Value firstBlock = b.mul(chunk, chunkBlocks);
     Value token = b.add(from, b.shl(tokenBlock, llvm::Log2_64(lanes)));
     Value rows = b.max(b.min(chunkBlocks, b.sub(p.rowBlocks, firstBlock)), b.index(0));
-    int64_t sums = std::min(mostBlocks, getConstant(p.rowBlocks).value_or(mostBlocks)) * Product::kBlockRows * lanes;
+    int64_t sums = std::min(mostBlocks, getConstant(p.rowBlocks).value_or(mostBlocks)) * p.blockRows * lanes;
     Task task{b, p, lanes, natural};
     task.tables = b.scratch(4 * kTableStride * lanes, i16);
     task.sums = b.scratch(sums, i16);
@@ -209,10 +209,10 @@ void setun::emitTableAdd(KernelBuilder &b, const Product &p, Value from, Value t
     task.token = token;
     task.tokens = to;
     task.xStart = b.mul(token, p.xStride);
-    task.row = b.shl(firstBlock, 5);
+    task.row = b.shl(firstBlock, p.blockRowsLog);
     task.rows = rows;
     Value chunkStart = b.mul(firstBlock, p.blockBytes);
-    b.loop(b.index(0), b.shl(task.rows, 5 + llvm::Log2_64(lanes)), natural, [&](Value i) {
+    b.loop(b.index(0), b.shl(task.rows, p.blockRowsLog + llvm::Log2_64(lanes)), natural, [&](Value i) {
       b.store(b.constant(b.i16s(natural), 0), task.sums, i);
       b.store(b.constant(b.i32s(natural), 0), task.wide, i);
     });

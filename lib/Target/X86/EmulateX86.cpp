@@ -6,15 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "setun/Target/Passes.h"
+#include "Madd.h"
 
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/StringSwitch.h"
-
-namespace setun {
-#define GEN_PASS_DEF_EMULATEX86
-#include "setun/Target/Passes.h.inc"
-} // namespace setun
 
 using namespace mlir;
 using namespace setun;
@@ -66,13 +61,6 @@ struct EmulateMadd : OpRewritePattern<LLVM::CallIntrinsicOp> {
   }
 };
 
-struct EmulateX86 : setun::impl::EmulateX86Base<EmulateX86> {
-  void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    patterns.add<EmulateMadd>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
-  }
-};
-
 } // namespace
+
+void x86::populateEmulation(RewritePatternSet &patterns) { patterns.add<EmulateMadd>(patterns.getContext()); }

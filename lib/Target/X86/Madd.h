@@ -31,6 +31,9 @@ void emitMaddDecode(KernelBuilder &b, const Product &p, Value from, Value to);
 /// Up to 32 tokens: 16 rows x 256 columns are unpacked once into L1 for tiles of up to six tokens.
 void emitMaddTile(KernelBuilder &b, const Product &p, Value from, Value to);
 
+/// Every intrinsic of this folder's kernels as plain arithmetic.
+void populateEmulation(mlir::RewritePatternSet &patterns);
+
 } // namespace setun::x86
 
 #endif // SETUN_LIB_TARGET_X86_MADD_H

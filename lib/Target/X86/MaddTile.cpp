@@ -29,7 +29,7 @@ struct Tile {
 
 } // namespace
 
-/// `count` tiles from `weights` on, every other 64 bytes.
+/// `count` tiles from `weights` on, one from each step.
 void Tile::unpack(Value weights, Value count) {
   b.loop(b.index(0), count, 1, {weights, b.index(0)}, [&](Value, ValueRange now) {
     Value bytes = b.bitcast(b.load(p.weight, now[0], b.i8s(64)), b.i16s(32));
@@ -37,7 +37,7 @@ void Tile::unpack(Value weights, Value count) {
       Value plain = b.bitAnd(b.shr(bytes, 2 * plane), 0x0303);
       b.store(b.bitcast(plain, b.i8s(64)), codes, b.add(now[1], 64 * plane));
     }
-    return Values{b.add(now[0], Product::kStepBytes), b.add(now[1], 256)};
+    return Values{b.add(now[0], p.stepBytes), b.add(now[1], 256)};
   });
 }
 
@@ -71,8 +71,9 @@ void Tile::addTokens(int64_t tokens, Value xRow, Value slot, Value tile, Value c
 void x86::emitMaddTile(KernelBuilder &b, const Product &p, Value from, Value to) {
   Value biases = emitBiases(b, p, from, to, kMostTokens), zero = b.index(0), tokens = b.sub(to, from);
   Value whole = b.mul(b.div(tokens, b.index(kTokens)), kTokens), rest = b.sub(tokens, whole);
-  // A task is one row tile: half a block of 32 rows.
-  b.forall(b.shl(p.rowBlocks, 1), getGrain(p, 16 << 10) * 2, [&](Value index) {
+  // A task is one row tile.
+  const int64_t tilesLog = llvm::Log2_64(p.interleave);
+  b.forall(b.shl(p.rowBlocks, tilesLog), getGrain(p, 16 << 10) * p.interleave, [&](Value index) {
     Tile tile{b,
               p,
               b.scratch(kRows * kTilesPerBlock * Product::kTile, b.getI8Type()),
@@ -80,8 +81,8 @@ void x86::emitMaddTile(KernelBuilder &b, const Product &p, Value from, Value to)
               {}};
     for (int64_t t = 0; t < kTokens; ++t)
       tile.stages.push_back(b.scratch(kTilesPerBlock * Product::kTile, p.activation));
-    Value block = b.shr(index, 1), odd = b.bitAnd(index, 1), firstRow = b.shl(index, 4);
-    Value start = b.add(b.mul(block, p.blockBytes), b.shl(odd, 6));
+    Value block = b.shr(index, tilesLog), within = b.bitAnd(index, p.interleave - 1), firstRow = b.shl(index, 4);
+    Value start = b.add(b.mul(block, p.blockBytes), b.shl(within, 6));
     b.loop(zero, tokens, 1, {zero}, [&](Value t, ValueRange now) {
       b.store(b.broadcast(b.load(biases, t), b.i32s(16)), tile.sums, now[0]);
       return Values{b.add(now[0], kRows)};
@@ -96,7 +97,7 @@ void x86::emitMaddTile(KernelBuilder &b, const Product &p, Value from, Value to)
       });
       for (int64_t few = 1; few < kTokens; ++few)
         b.branch(b.equals(rest, few), [&] { tile.addTokens(few, now[0], now[1], first, count); });
-      return Values{b.add(weights[0], Product::kStepBytes * kTilesPerBlock)};
+      return Values{b.add(weights[0], p.stepBytes * kTilesPerBlock)};
     });
     b.loop(zero, tokens, 1, {b.mul(from, p.accStride), zero}, [&](Value, ValueRange now) {
       storeRows(b, p, b.load(tile.sums, now[1], b.i32s(16)), now[0], firstRow);

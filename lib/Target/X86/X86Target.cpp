@@ -1,4 +1,4 @@
-//===- X86Target.cpp - x86-64 levels -*- C++ -*-===//
+//===- X86Target.cpp - x86-64 and its levels -*- C++ -*-===//
 //
 // Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -9,70 +9,92 @@
 #include "Madd.h"
 
 #include "setun-rt/abi.h"
-#include "setun/Target/Kernels/CostModel.h"
-#include "setun/Target/Target.h"
+#include "setun/Target/Kernels/KernelLevel.h"
 
 using namespace mlir;
 using namespace setun;
 
 namespace {
 
-/// AVX2: pmaddubsw for few tokens; for many, adding table entries beats it.
-class X86AVX2Target final : public Target {
+/// Additions alone: any x86-64 processor.
+class BaselineLevel final : public KernelLevel {
 public:
-  const TargetInfo &getInfo() const override { return info; }
+  explicit BaselineLevel(const Target &target) : KernelLevel(target, makeInfo()) {}
 
-  std::vector<EncodingCandidate> getEncodings(const ProductShape &shape) const override {
-    return {{Product::getLayout(), getPlan(shape, Products::Best).nanoseconds}};
+private:
+  static LevelInfo makeInfo() {
+    LevelInfo info;
+    info.name = "baseline";
+    info.summary = "any x86-64 processor: additions in SSE2 registers";
+    info.cpu = "x86-64";
+    return info;
   }
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
+    return getAddSubForm(getInfo(), shape, tokens, AddSubRates{35, 80, 170, 210, 5});
+  }
+  void emitProduct(KernelBuilder &b, const Product &p, Products) const override {
+    emitAddSubProduct(b, p, getInfo().vectorBits);
+  }
+};
 
-  ProductPlan getPlan(const ProductShape &shape, Products products) const override {
-    int64_t tokens = plannedTokens(shape), rest = tokens % 32;
-    bool plain = shape.groups || isa<FloatType>(shape.activation);
-    if (products == Products::AddSub || plain || tokens >= kTableFrom || isTable16(rest))
-      return planAddSub(info, shape, AddSubRates{40, 80, 180, 230, 10});
-    if (tokens == 1)
-      return makePlan(info, shape, "pmaddubsw, streamed", 100, true);
-    return makePlan(info, shape, "pmaddubsw, 16 rows x 6 tokens", tokens < 4 ? 80 : 130, true);
-  }
-
-  LogicalResult lowerProduct(RewriterBase &rewriter, ternary::MatmulOp op, Products products) const override {
-    KernelBuilder b(op.getLoc(), rewriter);
-    auto product = Product::get(b, op);
-    if (failed(product))
-      return failure();
-    if (products == Products::AddSub || op.getScales() || isa<FloatType>(product->activation))
-      emitAddSubProduct(b, *product, info.vectorBits);
-    else
-      emitBest(b, *product);
-    rewriter.eraseOp(op);
-    return success();
-  }
+/// AVX2: pmaddubsw for few tokens; for many, adding table entries beats it.
+class Avx2Level final : public KernelLevel {
+public:
+  explicit Avx2Level(const Target &target) : KernelLevel(target, makeInfo()) {}
 
 private:
   static constexpr int64_t kTableFrom = 23; // tokens from which 32 lanes, some idle, beat the multiplying tile
   static bool isTable16(int64_t tokens) { return tokens > 12 && tokens <= 16; }
 
-  void emitBest(KernelBuilder &b, const Product &p) const {
+  static LevelInfo makeInfo() {
+    LevelInfo info;
+    info.name = "avx2";
+    info.summary = "x86-64-v3: Haswell, Zen and later";
+    info.cpu = "x86-64-v3";
+    info.needs = {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe"};
+    info.runtimeFeatures = SETUN_X86_AVX2;
+    info.products = {"vpmaddubsw", "vpmaddwd"};
+    info.vectorBits = 256;
+    return info;
+  }
+
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &layout,
+                      Products products) const override {
+    if (products == Products::AddSub || isColumnProduct(shape) || tokens >= kTableFrom || isTable16(tokens % 32))
+      return getAddSubForm(getInfo(), shape, tokens, AddSubRates{40, 80, 180, 230, 10});
+    // 13 operations on a vector of 128 codes, and a step's broadcasts, address and loop over its vectors.
+    if (tokens == 1)
+      return {"pmaddubsw, streamed", true, (13 + 6.0 / (2 * layout.interleave)) / 128, 100};
+    return {"pmaddubsw, 16 rows x 6 tokens", true, tokens < 4 ? 0.06 : 0.04, tokens < 4 ? 80.0 : 130.0};
+  }
+
+  void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
+    if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
+      return emitAddSubProduct(b, p, getInfo().vectorBits);
     auto more = [&](Value count, int64_t than) { return b.cmp(arith::CmpIPredicate::sgt, count, b.index(than)); };
     Value whole = b.shl(b.shr(b.add(p.m, 32 - kTableFrom), 5), 5), wide = b.min(whole, p.m), rest = b.sub(p.m, wide);
-    b.branch(more(wide, 0), [&] { emitTableAdd(b, p, b.index(0), wide, 32, info.vectorBits); });
+    b.branch(more(wide, 0), [&] { emitTableAdd(b, p, b.index(0), wide, 32, getInfo().vectorBits); });
     Value table = b.createOrFold<arith::AndIOp>(more(rest, 12), b.cmp(arith::CmpIPredicate::sle, rest, b.index(16)));
     b.branch(
-        table, [&] { emitTableAdd(b, p, wide, p.m, 16, info.vectorBits); },
+        table, [&] { emitTableAdd(b, p, wide, p.m, 16, getInfo().vectorBits); },
         [&] {
           b.branch(
               more(rest, 1), [&] { x86::emitMaddTile(b, p, wide, p.m); },
               [&] { b.branch(more(rest, 0), [&] { x86::emitMaddDecode(b, p, wide, p.m); }); });
         });
   }
+};
 
-  TargetInfo info{"x86-64-avx2", "x86-64", "AVX2: x86-64-v3", "x86_64-unknown-linux-gnu",
-                  "x86-64-v3",   "",       SETUN_X86_AVX2,    256};
+struct X86Target final : Target {
+  X86Target() : Target("x86-64", "x86-64 processors, on Linux", "x86_64-unknown-linux-gnu") {
+    levels.push_back(std::make_unique<Avx2Level>(*this));
+    levels.push_back(std::make_unique<BaselineLevel>(*this));
+  }
+  void populateEmulation(RewritePatternSet &patterns) const override { x86::populateEmulation(patterns); }
 };
 
 } // namespace
 
 namespace setun {
-std::unique_ptr<Target> createX86AVX2Target() { return std::make_unique<X86AVX2Target>(); }
+std::unique_ptr<Target> createX86Target() { return std::make_unique<X86Target>(); }
 } // namespace setun

@@ -84,9 +84,8 @@ void bench(Shape shape, const std::vector<int64_t> &tokens, int rounds, double a
   };
   std::vector<Kernel> kernels;
   for (const Variant &variant : getVariants()) {
-    // The generic target has one way only, and an emulation's speed says nothing.
-    bool sameAsOther = !variant.target->getInfo().runtimeFeatures && variant.products == Products::Best;
-    if (variant.emulated || sameAsOther || (only && variant.name().find(only) == std::string::npos))
+    if (variant.emulated || // whose speed says nothing
+        (only && variant.name().find(only) == std::string::npos))
       continue;
     auto jit = std::make_unique<KernelJit>();
     if (!jit->compile(productSource("ternary_bench", "i8", -1, shape.n, shape.k, 0), variant))

@@ -99,22 +99,27 @@ public:
 /// The value of a constant index, if it is one.
 std::optional<int64_t> getConstant(Value value);
 
-/// A product on buffers in the layout all kernels here read: tiles of 16 rows x 16 columns (64 bytes), two row tiles
-/// interleaved. Buffers are flat; rows are found by adding strides.
+/// A product on buffers in the layout all kernels here read: tiles of 16 rows x 16 columns (64 bytes), the row tiles of
+/// a block interleaved: a step is one tile of columns for all rows of the block. Buffers are flat; rows are found by
+/// adding strides.
 struct Product {
-  static constexpr int64_t kTile = 16, kBlockRows = 32, kTileBytes = 64, kStepBytes = 128;
+  static constexpr int64_t kTile = 16, kTileBytes = 64;
+
+  int64_t interleave = 0;               // row tiles of a block: 1, 2 or 4
+  int64_t blockRows = 0, stepBytes = 0; // 16 and 64 times as many
+  unsigned blockRowsLog = 0, stepBytesLog = 0;
 
   Value x, weight, acc, scales;           // scales may be null
   Value xStride, accStride, scalesStride; // elements from row to row
   Value m, n, k, groups;                  // sizes; groups null without scales
-  Value rowBlocks;                        // ceil(n / 32)
+  Value rowBlocks;                        // ceil(n / blockRows)
   Value colTiles;                         // ceil(k / 16)
-  Value blockBytes;                       // packed bytes of 32 rows
+  Value blockBytes;                       // packed bytes of a block's rows
   mlir::Type activation, result;
 
   /// Flattens the operands; emits an error for what no kernel reads.
   static mlir::FailureOr<Product> get(KernelBuilder &b, ternary::MatmulOp op);
-  static PackedLayout getLayout() { return PackedLayout{2, kTile, kTile, 2}; }
+  static PackedLayout getLayout(int64_t interleave = 2) { return PackedLayout{2, kTile, kTile, interleave}; }
 };
 
 /// Rows n, n+1, ... of one token: `lanes` values to acc, of which only the rows inside the matrix are written.

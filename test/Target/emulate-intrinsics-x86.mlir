@@ -1,4 +1,6 @@
-// RUN: setun-opt %s --setun-emulate-x86 | FileCheck %s
+// RUN: setun-opt %s --split-input-file --verify-diagnostics --setun-emulate-intrinsics=target=x86-64 | FileCheck %s
+// RUN: not setun-opt %s --split-input-file --setun-emulate-intrinsics=target=pdp11 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// UNKNOWN: unknown target 'pdp11'; known: generic,
 
 // CHECK-LABEL: @bytes
 func.func @bytes(%a: vector<32xi8>, %b: vector<32xi8>) -> vector<16xi16> {
@@ -25,9 +27,19 @@ func.func @words(%a: vector<16xi16>, %b: vector<16xi16>) -> vector<8xi32> {
   return %0 : vector<8xi32>
 }
 
-// CHECK-LABEL: @other
+// CHECK-LABEL: @nothing_to_do
+func.func @nothing_to_do(%a: vector<4xi32>) -> vector<4xi32> {
+  // CHECK: %[[SUM:.*]] = arith.addi
+  // CHECK-NEXT: return %[[SUM]]
+  %0 = arith.addi %a, %a : vector<4xi32>
+  return %0 : vector<4xi32>
+}
+
+// -----
+
+// What cannot run elsewhere is not passed over.
 func.func @other(%a: vector<4xf32>) -> vector<4xf32> {
-  // CHECK: llvm.call_intrinsic "llvm.x86.sse.rcp.ps"
+  // expected-error @below {{the intrinsic llvm.x86.sse.rcp.ps has no emulation on target x86-64}}
   %0 = llvm.call_intrinsic "llvm.x86.sse.rcp.ps"(%a) : (vector<4xf32>) -> vector<4xf32>
   return %0 : vector<4xf32>
 }
