@@ -31,7 +31,7 @@ struct Decode {
   int64_t tokens, vectors, scales;
 
   Decode(KernelBuilder &b, const Product &p, const DotInstruction &dot, int64_t tokens)
-      : b(b), p(p), dot(dot), tokens(tokens), vectors(Product::kStepBytes / (4 * dot.lanes)) {
+      : b(b), p(p), dot(dot), tokens(tokens), vectors(p.stepBytes / (4 * dot.lanes)) {
     // Beside the sums: codes, a masked plane, the masks, and the activations of one step.
     int64_t left = dot.registers - 2 - (tokens == 1 ? 4 : vectors);
     int64_t most = dot.unsignedCodes ? 4 : 3;
@@ -116,10 +116,10 @@ Values Decode::add(Values wide, Value weights, ArrayRef<Value> rows, Value stage
       Values at;
       for (Value row : rows)
         at.push_back(b.add(row, column));
-      for (int64_t line = 0; dot.prefetchAhead && line < Product::kStepBytes; line += 64)
+      for (int64_t line = 0; dot.prefetchAhead && line < p.stepBytes; line += 64)
         b.prefetch(p.weight, b.add(weights, dot.prefetchAhead + line));
       Values next = step(now.take_front(count * scales), weights, p.x, at);
-      next.append({b.add(weights, Product::kStepBytes), b.add(column, Product::kTile)});
+      next.append({b.add(weights, p.stepBytes), b.add(column, Product::kTile)});
       return next;
     });
     Values next = fold(outer.take_front(count), ArrayRef(sums).take_front(count * scales));
@@ -148,7 +148,7 @@ void setun::emitDotDecode(KernelBuilder &b, const Product &p, Value from, int64_
   Value biases = emitBiases(b, p, from, b.add(from, tokens), tokens);
   b.forall(p.rowBlocks, getGrain(p, 64 << 10), [&](Value block) {
     Decode decode(b, p, dot, tokens);
-    Value stage = b.scratch(tokens * Product::kTile, p.activation), firstRow = b.mul(block, Product::kBlockRows);
+    Value stage = b.scratch(tokens * Product::kTile, p.activation), firstRow = b.mul(block, p.blockRows);
     Values wide(decode.vectors * tokens), rows;
     Value row = b.mul(from, p.xStride), accRow = b.mul(from, p.accStride);
     for (int64_t t = 0; t < tokens; ++t, row = b.add(row, p.xStride)) {
