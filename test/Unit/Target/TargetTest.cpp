@@ -130,6 +130,27 @@ TEST_F(TargetTest, DecodeIsBoundByMemoryAndPrefillByArithmetic) {
             avx2.getPlan(bytes(64), layout, Products::Best).nanoseconds);
 }
 
+TEST_F(TargetTest, DotProductsLeadWhereThereAreSome) {
+  PackedLayout layout{2, 16, 16, 1};
+  EXPECT_EQ(levelsOf("aarch64"), (std::vector<std::string>{"i8mm", "dotprod", "neon"}));
+  EXPECT_EQ(levelsOf("aarch64", "cortex-a72"), std::vector<std::string>{"neon"});
+  EXPECT_EQ(levelsOf("aarch64", "neoverse-n1"), std::vector<std::string>{"dotprod"});
+  EXPECT_EQ(levelsOf("aarch64", "neoverse-v1"), std::vector<std::string>{"i8mm"});
+  EXPECT_EQ(levelsOf("aarch64", "cortex-a53"), std::vector<std::string>{"neon"});
+  for (int64_t m : {1, 3, 8, 9, 64}) {
+    double last = 0;
+    for (const char *name : {"aarch64:i8mm", "aarch64:dotprod", "aarch64:neon"}) {
+      double time = level(name).getPlan(bytes(m), layout, Products::Best).nanoseconds;
+      EXPECT_LT(last, time) << name << " " << m;
+      last = time;
+    }
+    EXPECT_TRUE(level("aarch64:dotprod").getPlan(bytes(m), layout, Products::Best).multiplies);
+  }
+  // Without them tables win from six tokens on.
+  EXPECT_TRUE(level("aarch64:neon").getPlan(bytes(5), layout, Products::Best).multiplies);
+  EXPECT_FALSE(level("aarch64:neon").getPlan(bytes(6), layout, Products::Best).multiplies);
+}
+
 TEST_F(TargetTest, PaddingIsPaidFor) {
   // 16 rows fill one tile: two interleaved would read twice the bytes.
   const TargetLevel &avx2 = level("x86-64:avx2");
