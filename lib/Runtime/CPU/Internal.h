@@ -41,17 +41,28 @@ void setun_block_free(setun_block *block);
 /* Bytes of a tensor; -1 when a size is negative or the product passes 2^62. */
 int64_t setun_tensor_bytes(setun_dtype dtype, const int64_t *dims, uint32_t rank);
 
-/*===-- cpu.c: levels -----------------------------------------------------===*/
+/*===-- cpu.c: the processor ----------------------------------------------===*/
 
+/* This processor's SETUN_X86_* or SETUN_ARM_*. */
 uint64_t setun_cpu_features(void);
-/* The level named `target` (NULL: the one in SETUN_TARGET, else the first that `features` allow), or NULL with a
- * message. */
-const setun_level *setun_pick_level(const setun_model_desc *model, const char *target, uint64_t features,
-                                    setun_message message);
+/* The same from words of cpuid (leaf 7_1: subleaf 1; extended: leaf 0x80000001) and the low half of xgetbv's xcr0. */
+typedef struct setun_x86_words {
+  uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_1_eax, extended_ecx, xcr0;
+} setun_x86_words;
+uint64_t setun_x86_features(const setun_x86_words *words);
+/* The same from Linux's AT_HWCAP and AT_HWCAP2 of AArch64. */
+uint64_t setun_arm_features(uint64_t hwcap, uint64_t hwcap2);
 /* Float state as the language's default (nearest even, denormals kept), so that results do not depend on the caller's.
  */
 uint32_t setun_float_state_enter(void);
 void setun_float_state_leave(uint32_t saved);
+
+/*===-- levels.c ----------------------------------------------------------===*/
+
+/* The level named `target`, as "LEVEL" or "TARGET:LEVEL" (NULL: the one in SETUN_TARGET, else the first that `features`
+ * allow), or NULL with a message. */
+const setun_level *setun_pick_level(const setun_model_desc *model, const char *target, uint64_t features,
+                                    setun_message message);
 
 /*===-- threads.c: the pool -----------------------------------------------===*/
 

@@ -38,32 +38,18 @@ TEST(Program, PicksTheFirstLevelThatRuns) {
   EXPECT_STREQ(setun_pick_level(&desc, nullptr, 1, message)->name, "generic");
   EXPECT_STREQ(setun_pick_level(&desc, "generic", ~0ull, message)->name, "generic");
   EXPECT_EQ(setun_pick_level(&desc, "best", 1, message), nullptr);
-  EXPECT_STREQ(text, "target: this processor cannot run the level 'best'");
+  EXPECT_STREQ(text, "target: this processor cannot run the level 'best'; of the model's it runs: generic");
   EXPECT_EQ(setun_pick_level(&desc, "generi", 1, message), nullptr);
   EXPECT_STREQ(text, "target: the model has no level 'generi'; it has: best, generic");
+  EXPECT_STREQ(setun_pick_level(&desc, "x86-64:generic", ~0ull, message)->name, "generic");
+  EXPECT_EQ(setun_pick_level(&desc, "x86-64:", 1, message), nullptr);
+  EXPECT_STREQ(text, "target: the model has no level 'x86-64:'; it has: best, generic");
   desc.num_levels = 1;
   EXPECT_EQ(setun_pick_level(&desc, nullptr, 0, message), nullptr);
   EXPECT_STREQ(text, "this processor runs none of the model's levels: best");
+  EXPECT_EQ(setun_pick_level(&desc, "best", 0, message), nullptr);
+  EXPECT_STREQ(text, "target: this processor cannot run the level 'best'; of the model's it runs: none");
 }
-
-#if defined(__x86_64__)
-TEST(Program, SeesTheFeaturesThatTheCompilerSees) {
-  bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
-            __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt");
-  EXPECT_EQ((setun_cpu_features() & SETUN_X86_AVX2) != 0, v3);
-}
-
-TEST(Program, FloatStateOfTheCallerDoesNotMatter) {
-  uint32_t caller = setun_float_state_enter();
-  setun_float_state_leave(caller | 0x8040); // denormals are zero
-  uint32_t saved = setun_float_state_enter();
-  volatile float tiny = 1e-40f, two = 2;
-  EXPECT_NE(tiny * two, 0);
-  setun_float_state_leave(saved);
-  EXPECT_EQ(tiny * two, 0);
-  setun_float_state_leave(caller);
-}
-#endif
 
 TEST(Program, RefusesThreadsWithoutSense) {
   EXPECT_EQ(openError(fake::model(), {-1, 0, nullptr, nullptr}), "-1 threads: the number must be from 1 to 1024");
