@@ -61,3 +61,17 @@ func.func @others(%x: f32, %d: f64) -> (f32, f64) {
   %3 = arith.addf %1, %x : f32
   return %3, %2 : f32, f64
 }
+
+// A float that does not fit an integer has a result all the same; narrow integers go through i32.
+// CHECK-LABEL: @integers
+// CHECK: %[[FITS:.*]] = arith.cmpf olt
+// CHECK: %[[CUT:.*]] = arith.fptosi %{{.*}} : vector<8xf32> to vector<8xi32>
+// CHECK: %[[WIDE:.*]] = arith.select %[[FITS]], %[[CUT]], %{{.*}}
+// CHECK: arith.trunci %[[WIDE]] : vector<8xi32> to vector<8xi8>
+// CHECK: arith.fptosi {{.*}} : f64 to i64
+// CHECK: arith.trunci {{.*}} : i64 to i32
+func.func @integers(%x: vector<8xf32>, %d: f64) -> (vector<8xi8>, i32) {
+  %0 = arith.fptosi %x : vector<8xf32> to vector<8xi8>
+  %1 = arith.fptoui %d : f64 to i32
+  return %0, %1 : vector<8xi8>, i32
+}

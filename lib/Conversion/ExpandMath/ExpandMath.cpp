@@ -49,12 +49,15 @@ static void widenOp(Operation *op) {
   op->erase();
 }
 
-/// A conversion from or to f16 or bf16 as integer ops; null for other conversions.
+/// A conversion from or to f16 or bf16 as integer ops, or one to an integer so that every value has a result; null for
+/// other conversions.
 static Value expandConversion(Operation *op) {
   OpBuilder b(op);
   Value x = op->getOperand(0);
   MathEmitter e{b, op->getLoc(), x.getType()};
   Type to = getElementTypeOrSelf(op->getResult(0).getType());
+  if (isa<arith::FPToSIOp, arith::FPToUIOp>(op))
+    return expandToInteger(e, x, to, isa<arith::FPToUIOp>(op));
   if (isa<arith::ExtFOp>(op) && isNarrow(x.getType())) {
     Value wide = widenNarrow(e, x);
     return to.isF32() ? wide : e.to<arith::ExtFOp>(e.of(to), wide);
@@ -137,7 +140,8 @@ struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
         op->getResult(0).replaceAllUsesWith(value);
         op->erase();
       }
-    for (Operation *op : collect([](Operation *op) { return isa<arith::ExtFOp, arith::TruncFOp>(op); }))
+    for (Operation *op : collect(
+             [](Operation *op) { return isa<arith::ExtFOp, arith::TruncFOp, arith::FPToSIOp, arith::FPToUIOp>(op); }))
       if (Value value = expandConversion(op)) {
         op->getResult(0).replaceAllUsesWith(value);
         op->erase();

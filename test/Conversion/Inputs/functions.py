@@ -53,6 +53,11 @@ def convert(a, b, op):
 SOURCE = "".join(unary(op) for op in UNARY) + unary("exp", "f16") + unary("tanh", "bf16") + power("power")
 SOURCE += power("square", "2.0") + power("cube", "3.0") + power("root", "0.5")
 SOURCE += convert("f16", "f32", "extf") + convert("f32", "f16", "truncf") + convert("bf16", "f32", "extf") + convert("f32", "bf16", "truncf")
+INTEGERS = {f"{f}_to_{sign}{bits}": (f, np.dtype(f"{'u' if sign == 'ui' else ''}int{bits}"))
+            for f in ("f32", "f64") for sign in ("i", "ui") for bits in (8, 16, 32, 64)}
+for name, (f, dtype) in INTEGERS.items():
+    op = "fptoui" if dtype.kind == "u" else "fptosi"
+    SOURCE += convert(f, f"i{8 * dtype.itemsize}", op).replace(f"@{f}_to_i", f"@{name.rstrip('0123456789')}")
 module = Module(SOURCE, ["--setun-convert-elementwise-to-loops", "--setun-expand-math"])
 rng = np.random.default_rng(4)
 erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -140,3 +145,17 @@ with np.errstate(all="ignore"):
             y = np.zeros(1, np.float32)
             module(op + "_f32", x[i:i + 1].copy(), y)
             assert same_bits(y, whole[i:i + 1]), op
+
+# A float that does not fit becomes the smallest i32 (i64 for wide integers), of which narrow integers take the low bits.
+for name, (f, dtype) in INTEGERS.items():
+    x = np.concatenate([[0, -0.0, 2.5, -2.5, 127.9, 128, -129, 255.9, 256, 65536, 1e-40, np.inf, -np.inf, np.nan, 1e20],
+                        [s * 2.0**e for e in (31, 32, 63, 64) for s in (1, -1)], [2.0**31 - 128, 2.0**63 - 2**40, 2.0**63 + 2**40],
+                        rng.standard_normal(999) * 2.0 ** rng.integers(-4, 66, 999)]).astype(np.float32).astype("f4" if f == "f32" else "f8")
+    y = np.zeros(x.size, dtype)
+    module(name, x, y)
+    bits = 64 if dtype.itemsize == 8 or dtype == np.uint32 else 32
+    whole = [-2**(bits - 1) if not abs(v) < 2.0**(bits - 1) else int(v) for v in x]
+    if dtype == np.uint64:
+        whole = [int(v) if 2.0**63 <= v < 2.0**64 else 0 if v >= 2.0**64 else w for v, w in zip(x, whole)]
+    expected = np.array([w % 2**64 for w in whole], np.uint64).astype(dtype)
+    assert np.array_equal(y, expected), (name, [(v, a, b) for v, a, b in zip(x, y, expected) if a != b][:5])
