@@ -155,7 +155,7 @@ static LogicalResult writeCode(llvm::Module &code, StringRef triple, const Compi
   if (failed(object) || failed(emitMachineCode(code, triple, llvm::CodeGenFileType::ObjectFile, object->os(), loc)))
     return failure();
   object->os().flush();
-  return linkModel(object->temporaryPath(), output.temporaryPath(), options, loc);
+  return linkModel(object->temporaryPath(), output.temporaryPath(), triple, options, loc);
 }
 
 static FailureOr<TargetSelection> select(const CompileOptions &options, Location loc) {
@@ -184,8 +184,13 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   bool linked = options.emit == Emit::Executable || options.emit == Emit::SharedLibrary;
   if (options.weights == WeightsPlace::Appended && !linked)
     return emitError(loc) << "weights can be appended to an executable or a shared library only";
+  if (options.linkStatically && options.emit != Emit::Executable)
+    return emitError(loc) << "only an executable can be linked statically";
   FailureOr<TargetSelection> selection = select(options, loc);
   if (failed(selection))
+    return failure();
+  if (linked && options.compileTo.empty() &&
+      failed(checkLinker(getCodeTarget(*selection, *selection->levels.front(), options.emulate).triple, options, loc)))
     return failure();
 
   bool finished = false;

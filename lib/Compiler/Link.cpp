@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-// The only other program a compilation runs.
+// The only other program a compilation runs. For another system than this one it is Debian's cross compiler
+// (aarch64-linux-gnu-gcc), or clang with lld, which finds its way in most sysroots; docs/cross-compiling.md.
 
 #include "setun/Compiler/Link.h"
 
@@ -16,61 +17,147 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace setun;
 
-static FailureOr<std::string> findLinker(const CompileOptions &options, Location loc) {
-  if (!options.linker.empty()) {
-    if (llvm::ErrorOr<std::string> program = llvm::sys::findProgramByName(options.linker))
-      return *program;
-    return emitError(loc) << "linker '" << options.linker << "' not found";
+namespace {
+/// The system that code is linked for.
+struct System {
+  llvm::Triple triple;
+  bool isNative;
+
+  explicit System(StringRef name) : triple(llvm::Triple::normalize(name)) {
+    llvm::Triple host(llvm::sys::getProcessTriple());
+    isNative = triple.getArch() == host.getArch() && triple.getOS() == host.getOS() &&
+               triple.getEnvironment() == host.getEnvironment();
   }
-  for (StringRef name : {"clang-22", "clang", "cc", "gcc"})
+  /// "aarch64-linux-gnu", as cross toolchains are named.
+  std::string getName() const {
+    std::string name = (triple.getArchName() + "-" + triple.getOSName()).str();
+    return triple.getEnvironmentName().empty() ? name : (name + "-" + triple.getEnvironmentName()).str();
+  }
+};
+} // namespace
+
+static std::optional<std::string> findFirst(ArrayRef<std::string> names) {
+  for (StringRef name : names)
     if (llvm::ErrorOr<std::string> program = llvm::sys::findProgramByName(name))
       return *program;
-  return emitError(loc) << "no linker found: install clang or gcc, or name one with --linker, or use --emit object";
+  return std::nullopt;
+}
+
+/// clang with what it needs to know of the system; nothing if clang or lld is missing.
+static SmallVector<std::string> findCrossClang(const System &system) {
+  std::optional<std::string> clang = findFirst({"clang-22", "clang"});
+  std::optional<std::string> lld = findFirst({"ld.lld-22", "ld.lld"});
+  if (!clang || !lld)
+    return {};
+  return {*clang, "--target=" + system.getName(), "-fuse-ld=lld", "--ld-path=" + *lld};
+}
+
+/// The program that links and its first arguments.
+static FailureOr<SmallVector<std::string>> findLinker(const System &system, const CompileOptions &options,
+                                                      Location loc) {
+  if (!options.linker.empty()) {
+    std::optional<std::string> program = findFirst({options.linker});
+    if (!program)
+      return emitError(loc) << "linker '" << options.linker << "' not found";
+    SmallVector<std::string> command = {*program};
+    if (!system.isNative && llvm::sys::path::filename(*program).contains("clang"))
+      command.push_back("--target=" + system.getName());
+    return command;
+  }
+  if (system.isNative) {
+    if (std::optional<std::string> program = findFirst({"clang-22", "clang", "cc", "gcc"}))
+      return SmallVector<std::string>{*program};
+    return emitError(loc) << "no linker found: install clang or gcc, or name one with --linker, or use --emit object";
+  }
+  std::string cross = system.getName() + "-gcc";
+  SmallVector<std::string> clang = findCrossClang(system);
+  if (!options.sysroot.empty() && !clang.empty())
+    return clang;
+  if (std::optional<std::string> program = findFirst({cross}))
+    return SmallVector<std::string>{*program};
+  if (!clang.empty())
+    return clang;
+  return emitError(loc) << "no linker for " << system.getName() << " found: install " << cross
+                        << " or clang and lld, or name one with --linker, or use --emit object";
 }
 
 /// A library of the installed or built tree this program runs from.
-static FailureOr<std::string> findLibrary(StringRef name, Location loc) {
+static FailureOr<std::string> findLibrary(const System &system, StringRef name, Location loc) {
   static int anchor;
   SmallString<256> path(llvm::sys::fs::getMainExecutable(nullptr, &anchor));
   llvm::sys::path::remove_filename(path);
-  llvm::sys::path::append(path, "..", "lib", name);
+  llvm::sys::path::append(path, "..", "lib");
+  if (!system.isNative)
+    llvm::sys::path::append(path, "setun", system.getName());
+  llvm::sys::path::append(path, name);
   llvm::sys::path::remove_dots(path, /*remove_dot_dot=*/true);
   if (llvm::sys::fs::exists(path))
     return std::string(path);
-  return emitError(loc) << "the runtime library " << path << " is missing: the installation is incomplete";
+  if (system.isNative)
+    return emitError(loc) << "the runtime library " << path << " is missing: the installation is incomplete";
+  return emitError(loc) << "the runtime library for " << system.getName() << ", " << path
+                        << ", is missing: configure Setun's build with -DSETUN_RUNTIME_TRIPLES=" << system.getName()
+                        << ", or use --emit object";
 }
 
-LogicalResult setun::linkModel(StringRef object, StringRef output, const CompileOptions &options, Location loc) {
-  FailureOr<std::string> linker = findLinker(options, loc);
-  if (failed(linker))
+/// The program that links and all its arguments but the object and the output.
+static FailureOr<SmallVector<std::string>> makeCommand(const System &system, const CompileOptions &options,
+                                                       Location loc) {
+  if (!options.sysroot.empty() && !llvm::sys::fs::is_directory(options.sysroot))
+    return emitError(loc) << "the sysroot '" << options.sysroot << "' is not a folder";
+  FailureOr<SmallVector<std::string>> command = findLinker(system, options, loc);
+  if (failed(command))
     return failure();
-  SmallVector<std::string> args = {*linker, object.str(), "-o", output.str(), "-Wl,-z,noexecstack"};
+  command->push_back("-Wl,-z,noexecstack");
+  if (!options.sysroot.empty())
+    command->push_back("--sysroot=" + options.sysroot);
   if (options.emit == Emit::SharedLibrary) {
-    args.append({"-shared", "-lm"});
-  } else {
-    for (StringRef name : {"libsetun_rt_main.a", "libsetun_rt.a"}) {
-      FailureOr<std::string> library = findLibrary(name, loc);
-      if (failed(library))
-        return failure();
-      args.push_back(*library);
-    }
-    args.append({"-lm", "-lpthread", "-ldl"});
+    command->append({"-shared", "-lm"});
+    return command;
   }
+  for (StringRef name : {"libsetun_rt_main.a", "libsetun_rt.a"}) {
+    FailureOr<std::string> library = findLibrary(system, name, loc);
+    if (failed(library))
+      return failure();
+    command->push_back(*library);
+  }
+  if (options.linkStatically)
+    command->append({"-static", "-Wl,--gc-sections"});
+  command->append({"-lm", "-lpthread", "-ldl"});
+  return command;
+}
+
+LogicalResult setun::checkLinker(StringRef triple, const CompileOptions &options, Location loc) {
+  return makeCommand(System(triple), options, loc);
+}
+
+LogicalResult setun::linkModel(StringRef object, StringRef output, StringRef triple, const CompileOptions &options,
+                               Location loc) {
+  System system(triple);
+  FailureOr<SmallVector<std::string>> command = makeCommand(system, options, loc);
+  if (failed(command))
+    return failure();
+  command->insert(command->begin() + 1, {object.str(), "-o", output.str()}); // before the libraries it needs
   SmallString<128> log;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile("setun-link", "log", log))
     return emitError(loc) << "cannot make a temporary file: " << error.message();
   std::optional<StringRef> redirects[] = {StringRef(""), StringRef(log), StringRef(log)};
-  SmallVector<StringRef> arguments(args.begin(), args.end());
+  SmallVector<StringRef> arguments(command->begin(), command->end());
   std::string message;
-  int status = llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, redirects, 0, 0, &message);
+  int status = llvm::sys::ExecuteAndWait(command->front(), arguments, std::nullopt, redirects, 0, 0, &message);
   if (status != 0) {
     if (auto text = llvm::MemoryBuffer::getFile(log))
       message += (*text)->getBuffer().rtrim();
-    emitError(loc) << "linking " << output << " failed: " << message;
+    InFlightDiagnostic error = emitError(loc) << "linking " << options.output << " failed: " << message;
+    if (!system.isNative)
+      error.attachNote() << "the C library of " << system.getName()
+                         << " must be installed (on Debian, packages libc6-dev-*-cross), or --sysroot tell where it is";
   }
   llvm::sys::fs::remove(log);
   return success(status == 0);

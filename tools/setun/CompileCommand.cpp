@@ -39,8 +39,11 @@ static cl::opt<std::string> report("report", cl::desc("Write what was done to ea
                                    cl::value_desc("FILE"), cl::sub(subcommand));
 static cl::opt<std::string> sysroot("sysroot", cl::desc("Folder with the headers and libraries of another machine"),
                                     cl::value_desc("DIR"), cl::sub(subcommand));
-static cl::opt<std::string> linker("linker", cl::desc("Program that links (clang-22, clang, cc or gcc by default)"),
+static cl::opt<std::string> linker("linker",
+                                   cl::desc("Program that links (a compiler driver found in PATH by default)"),
                                    cl::value_desc("PROGRAM"), cl::sub(subcommand));
+static cl::opt<bool> linkStatically("static", cl::desc("Link an executable that needs no library at run time"),
+                                    cl::sub(subcommand));
 static cl::opt<bool> verifyRaise("verify-raise",
                                  cl::desc("Evaluate every recognized layer against the operations it replaced"),
                                  cl::sub(subcommand));
@@ -74,6 +77,7 @@ static int run() {
   options.dumpStagesTo = dumpTo;
   options.report = report;
   options.linker = linker;
+  options.linkStatically = linkStatically;
   options.verifyRaise = verifyRaise;
   options.progress = terminalProgress();
   if (!modelFlags.apply(options))

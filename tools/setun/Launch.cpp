@@ -11,17 +11,22 @@
 #include "setun-rt/abi.h"
 #include "setun-rt/main.h"
 #include "setun/Compiler/Compiler.h"
+#include "setun/Target/Registry.h"
 
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <dlfcn.h>
 
 using namespace llvm;
 
-/// An executable has an interpreter; a shared library of ours has none.
+/// An executable has an interpreter or a fixed address; a shared library of ours has neither.
 static bool isExecutable(const object::ELFObjectFileBase &file) {
+  if (file.getEType() == ELF::ET_EXEC)
+    return true;
   auto *elf = dyn_cast<object::ELF64LEObjectFile>(&file);
   if (!elf)
     return false;
@@ -29,6 +34,17 @@ static bool isExecutable(const object::ELFObjectFileBase &file) {
   if (!headers)
     return consumeError(headers.takeError()), false;
   return any_of(*headers, [](const auto &header) { return header.p_type == ELF::PT_INTERP; });
+}
+
+/// Whether code for `architecture` runs here; says so if not.
+static bool runsHere(const Twine &what, Triple::ArchType architecture) {
+  Triple host(sys::getProcessTriple());
+  if (architecture == host.getArch())
+    return true;
+  StringRef name = Triple::getArchTypeName(architecture);
+  usageError(what + " is code for " + name + ", and this machine is " + host.getArchName() +
+             ": an executable runs there, or here as `qemu-" + name + " -L SYSROOT FILE ...`");
+  return false;
 }
 
 static int runExecutable(StringRef path, ArrayRef<std::string> arguments) {
@@ -57,19 +73,28 @@ static int runLibrary(StringRef path, ArrayRef<std::string> arguments) {
   return setun_main(model, count, argv.data());
 }
 
+/// Whether code for the target asked for runs here. Of a target that is not known the compiler tells.
+static bool targetRunsHere(const setun::CompileOptions &options) {
+  if (options.target.empty() || options.emulate)
+    return true;
+  Expected<setun::TargetSelection> selection = setun::selectTarget(options.target, options.cpu);
+  if (selection)
+    return runsHere("target '" + options.target + "'", Triple(selection->triple).getArch());
+  consumeError(selection.takeError());
+  return true;
+}
+
 static int runModel(StringRef path, ArrayRef<std::string> arguments, const ModelFlags &flags) {
+  setun::CompileOptions options;
+  if (!flags.apply(options) || !targetRunsHere(options))
+    return 2;
   SmallString<128> folder;
   if (std::error_code error = sys::fs::createUniqueDirectory("setun-run", folder))
     return usageError("cannot make a temporary folder: " + error.message());
-  setun::CompileOptions options;
   options.model = path.str();
   options.output = (folder + "/model.so").str();
   options.emit = setun::Emit::SharedLibrary;
   options.progress = terminalProgress();
-  if (!flags.apply(options)) {
-    sys::fs::remove_directories(folder);
-    return 2;
-  }
   std::unique_ptr<mlir::MLIRContext> context = setun::makeCompilerContext();
   DiagnosticPrinter printer(*context, /*remarks=*/false);
   int status = failed(setun::compileModel(options, *context)) ? 1 : runLibrary(options.output, arguments);
@@ -89,5 +114,7 @@ int launch(StringRef file, ArrayRef<std::string> arguments, const ModelFlags &fl
   auto *elf = dyn_cast<object::ELFObjectFileBase>(binary->getBinary());
   if (!elf)
     return usageError(file + ": not a file that setun compiled");
+  if (!runsHere(file, elf->getArch()))
+    return 2;
   return isExecutable(*elf) ? runExecutable(file, arguments) : runLibrary(file, arguments);
 }

@@ -35,7 +35,8 @@ struct CompileOptions {
   std::string compileTo;         ///< input | ternary | target | llvm: write the IR after that stage and stop
   std::string dumpStagesTo;      ///< folder for the IR after every stage
   std::string report;            ///< FILE.json or FILE.html
-  std::string linker;            ///< program that links; empty: clang-22, clang or cc, whichever is found
+  std::string linker;            ///< program that links; empty: a compiler driver found in PATH
+  bool linkStatically = false;   ///< of an executable: take in the C library as well
   std::vector<std::string> states; ///< IN:OUT pairs that name caches
   int64_t context = 2048;          ///< entries that growing states hold unless the session says otherwise
   bool verifyRaise = false;        ///< evaluate every raise against what it replaced
