@@ -77,11 +77,6 @@ static CodeTarget getCodeTarget(const TargetSelection &selection, const TargetLe
   return {plain.getTarget().getTriple().str(), plain.getInfo().cpu, plain.getInfo().features, ""};
 }
 
-static LogicalResult lowerToTarget(ModuleOp module, const TargetLevel &level, const CompileOptions &options) {
-  return runPipeline(module, "setun-encoded-to-target{target=" + level.getName() + " products=" + options.products +
-                                 " emulate=" + (options.emulate ? "true" : "false") + "}");
-}
-
 /// Lowers a copy of `module` for each level and links the results into one LLVM module. `parameters` becomes the copy
 /// that knows where each parameter lies in the weights.
 static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, const TargetSelection &selection,
@@ -91,7 +86,8 @@ static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, const TargetS
   for (const TargetLevel *level : selection.levels) {
     OwningOpRef<ModuleOp> copy = module.clone();
     const LevelInfo &info = level->getInfo();
-    if (failed(lowerToTarget(*copy, *level, options)))
+    if (failed(runPipeline(*copy, "setun-encoded-to-target{target=" + level->getName() + " products=" +
+                                      options.products + " emulate=" + (options.emulate ? "true" : "false") + "}")))
       return nullptr;
     if (failed(endStage(*copy, "target", options, finished)) || finished)
       return nullptr;
@@ -169,12 +165,11 @@ static FailureOr<TargetSelection> select(const CompileOptions &options, Location
   return *selection;
 }
 
-/// What the target itself writes, from its best level.
+/// What the target itself writes of a model with packed weights.
 static LogicalResult writeArtifact(ModuleOp module, const TargetSelection &selection, const CompileOptions &options) {
-  if (failed(lowerToTarget(module, *selection.levels.front(), options)))
-    return failure();
   FailureOr<OutputFile> output = OutputFile::open(options.output, module.getLoc());
-  if (failed(output) || failed(selection.target->emitArtifact(options.artifact, module, output->os())))
+  Products products = options.products == "addsub" ? Products::AddSub : Products::Best;
+  if (failed(output) || failed(selection.target->emitArtifact(options.artifact, module, products, output->os())))
     return failure();
   return output->commit();
 }

@@ -121,8 +121,9 @@ public:
 
   /// What it can write besides objects, as names for `setun compile --emit`: "ptx", "verilog".
   virtual llvm::ArrayRef<llvm::StringRef> getArtifacts() const { return {}; }
-  /// Writes artifact `name` of a model at the target stage of its best level. Emits the error on failure.
-  virtual mlir::LogicalResult emitArtifact(llvm::StringRef name, mlir::ModuleOp module,
+  /// Writes artifact `name` of a model whose weights are packed (after setun-encode); the target runs what passes it
+  /// needs on it. Emits the error on failure.
+  virtual mlir::LogicalResult emitArtifact(llvm::StringRef name, mlir::ModuleOp module, Products products,
                                            llvm::raw_pwrite_stream &os) const;
 
 protected:
