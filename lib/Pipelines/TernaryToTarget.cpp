@@ -48,13 +48,14 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
     pm.addPass(createEmulateIntrinsics({options.target}));
   if (level)
     level->extendPipeline(PipelinePoint::AfterProducts, pm);
-  pm.addNestedPass<func::FuncOp>(createConvertNNToLoops());
-  pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops());
-  pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops());
-  pm.addNestedPass<func::FuncOp>(createConvertReductionsToLoops());
-  pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLoops());
+  int64_t vectorBits = level ? level->getInfo().vectorBits : 128;
+  pm.addNestedPass<func::FuncOp>(createConvertNNToLoops({vectorBits}));
+  pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops({vectorBits}));
+  pm.addNestedPass<func::FuncOp>(createConvertDenseToLoops({vectorBits}));
+  pm.addNestedPass<func::FuncOp>(createConvertReductionsToLoops({vectorBits}));
+  pm.addNestedPass<func::FuncOp>(createConvertElementwiseToLoops({vectorBits}));
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass()); // what is left, in order
-  pm.addNestedPass<func::FuncOp>(createExpandMath());
+  pm.addNestedPass<func::FuncOp>(createExpandMath({level && !options.emulate && level->getInfo().convertsHalf}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   addContract(pm, options, "target");

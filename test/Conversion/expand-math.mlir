@@ -1,4 +1,5 @@
 // RUN: setun-opt %s --setun-expand-math --canonicalize --cse | FileCheck %s
+// RUN: setun-opt %s --setun-expand-math=convert-half --canonicalize --cse | FileCheck %s --check-prefix=HALF
 
 // Scalars and vectors get the same ops.
 // CHECK-LABEL: @exp
@@ -34,6 +35,15 @@ func.func @widen(%x: bf16) -> f32 {
 // CHECK: arith.trunci {{.*}} : i32 to i16
 // CHECK: arith.addf {{.*}} : f32
 // CHECK: arith.trunci {{.*}} : i32 to i16
+//
+// HALF-LABEL: @narrow
+// HALF:      %[[Y:.*]] = arith.extf %arg1 : f16 to f32
+// HALF-NEXT: arith.mulf
+// HALF-NEXT: arith.truncf {{.*}} : f32 to f16
+// HALF-NEXT: arith.extf {{.*}} : f16 to f32
+// HALF-NEXT: arith.addf
+// HALF-NEXT: %[[R:.*]] = arith.truncf {{.*}} : f32 to f16
+// HALF-NEXT: return %[[R]]
 func.func @narrow(%x: f16, %y: f16) -> f16 {
   %0 = arith.mulf %x, %y : f16
   %1 = arith.addf %0, %y : f16

@@ -23,8 +23,6 @@ namespace setun {
 
 /// Lanes of a float sum along a contiguous dimension (docs/numerics.md).
 constexpr int64_t kSumLanes = 16;
-/// Lanes of work whose order does not matter: two SSE registers, one of AVX.
-constexpr int64_t kFreeLanes = 8;
 /// Element operations that are worth a call of the runtime's parallel_for.
 constexpr int64_t kTaskWork = 16384;
 /// Name of the attribute of scf.forall that counts the iterations of one task.
@@ -48,7 +46,8 @@ struct Lanes {
 
 class LoopEmitter {
 public:
-  LoopEmitter(mlir::OpBuilder &builder, mlir::Location loc) : b(builder), loc(loc) {}
+  LoopEmitter(mlir::OpBuilder &builder, mlir::Location loc, int64_t vectorBits = 128)
+      : b(builder), loc(loc), vectorBits(vectorBits), freeLanes(vectorBits > 256 ? 16 : 8) {}
 
   // Index arithmetic.
   mlir::Value index(int64_t value);
@@ -117,6 +116,10 @@ public:
 
   mlir::OpBuilder &b;
   mlir::Location loc;
+  /// Of the registers of the level that the code is for. It shapes tiles and never changes a bit.
+  int64_t vectorBits;
+  /// Lanes of work whose order does not matter: a register of AVX or AVX-512, two of SSE and NEON.
+  int64_t freeLanes;
 };
 
 } // namespace setun

@@ -43,6 +43,8 @@ def EntryToLLVM : Pass<"setun-entry-to-llvm", "::mlir::ModuleOp"> {
 }
 
 class LoopLowering<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
+  let options = [Option<"vectorBits", "vector-bits", "int64_t", "128",
+                        "bits of a vector register: the shape of tiles, never a result">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect"];
 }
@@ -97,7 +99,7 @@ def ConvertElementwiseToLoops : LoopLowering<"setun-convert-elementwise-to-loops
   let description = [{
     Takes every linalg op on buffers whose iterators are all parallel (`linalg.generic`, `fill`, `broadcast`,
     `transpose`, `map`, `copy`), collapses the dimensions that lie side by side in all operands, and writes the innermost
-    in lanes of 8 with a scalar rest; the body is the same ops in both. Bodies that read buffers of their own stay
+    in lanes of 8 (16 with registers of 512 bits) with a scalar rest; the body is the same ops in both. Bodies that read buffers of their own stay
     scalar. The outermost loop is a `scf.forall` with a grain of about 16,384 element operations.
 
     ```mlir
@@ -149,11 +151,12 @@ def ConvertNNToLoops : LoopLowering<"setun-convert-nn-to-loops"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::cf::ControlFlowDialect"];
 }
 
-def ExpandMath : LoopLowering<"setun-expand-math"> {
+def ExpandMath : Pass<"setun-expand-math", "::mlir::func::FuncOp"> {
   let summary = "expand narrow floats and math functions into arith ops that are the same on every processor";
   let description = [{
     - Arithmetic on f16 and bf16, scalar or vector, is done in f32 and rounded after each op; the conversions become
-      integer ops, so that no level of an architecture calls a helper of its compiler's library.
+      integer ops, so that no level of an architecture calls a helper of its compiler's library. With `convert-half`
+      those between f16 and f32 stay, for levels that have instructions for them; the bits are the same.
     - On f32, exp, exp2, expm1, log, log1p, log2, log10, sin, cos, tan, tanh, erf and powf become polynomials in arith
       ops, without fma, the same for scalars and vectors, within 2 units of the last place (sin, cos, tan: for |x| up to
       2^20). powf with an exponent of 2, 3 or 0.5 is products or a square root. rsqrt is a division by a square root.
@@ -170,6 +173,9 @@ def ExpandMath : LoopLowering<"setun-expand-math"> {
     %w = arith.bitcast %s : i32 to f32
     ```
   }];
+  let options = [Option<"convertHalf", "convert-half", "bool", "false",
+                        "the processor converts between f16 and f32 by itself">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
 #endif // SETUN_CONVERSION_PASSES_TD

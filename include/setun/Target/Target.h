@@ -67,6 +67,7 @@ struct LevelInfo {
   uint64_t runtimeFeatures = 0;      // the same for the runtime, as bits of setun-rt/abi.h; 0: nothing
   std::vector<std::string> products; // instructions that its products are made of, for `setun targets`
   unsigned vectorBits = 128;
+  bool convertsHalf = false; // whether it has instructions between vectors of f16 and f32
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
   double memoryGBs = 20; // what one thread reads from memory
 };

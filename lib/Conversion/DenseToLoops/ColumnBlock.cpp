@@ -33,7 +33,7 @@ struct ColumnTiler {
   /// Adds rows k .. k + depth of b, in order, into the sums of `ms`.
   void addRows(ArrayRef<Value> ms, Value k, int64_t depth) {
     // One row of the left operand: a step is a cache line, and the next rows are asked for.
-    int64_t width = ms.size() == 1 ? 2 * kFreeLanes : kFreeLanes;
+    int64_t width = ms.size() == 1 ? 2 * e.freeLanes : e.freeLanes;
     SmallVector<Line> rows;
     SmallVector<SmallVector<Value>> factors(ms.size());
     for (int64_t i = 0; i < depth; ++i) {
@@ -73,10 +73,10 @@ struct ColumnTiler {
   }
 
   void rows(ArrayRef<Value> ms) {
-    Value zero = e.constant(e.lanesOf(op.sumType, kFreeLanes), 0);
+    Value zero = e.constant(e.lanesOf(op.sumType, e.freeLanes), 0);
     for (size_t r = 0; r < ms.size(); ++r)
-      e.loop(e.index(0), columns, kFreeLanes,
-             [&](Value at) { e.write(sums(r), place(r, at), zero, Lanes{kFreeLanes}); });
+      e.loop(e.index(0), columns, e.freeLanes,
+             [&](Value at) { e.write(sums(r), place(r, at), zero, Lanes{e.freeLanes}); });
     Value depth = op.size(e, op.k), whole = e.roundDown(depth, 4);
     e.loop(e.index(0), whole, 4, [&](Value k) { addRows(ms, k, 4); });
     e.loop(whole, depth, 1, [&](Value k) { addRows(ms, k, 1); });
@@ -85,8 +85,8 @@ struct ColumnTiler {
       if (op.m)
         here[*op.m] = ms[r];
       Line out = op.line(e, op.c, here, op.n);
-      e.steps(columns, kFreeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
-        Value sum = e.read(sums(r), place(r, at), Lanes{kFreeLanes});
+      e.steps(columns, e.freeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
+        Value sum = e.read(sums(r), place(r, at), Lanes{e.freeLanes});
         Value old = e.read(out, e.add(nFrom, at), lanes), value;
         if (isa<FloatType>(op.sumType))
           value = e.convert(e.addf(e.convert(old, op.sumType), sum), out.getElementType());
@@ -103,7 +103,7 @@ struct ColumnTiler {
 void setun::emitColumnBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block, int64_t maxColumns) {
   Value rows = e.sub(block.mTo, block.mFrom);
   bool single = getConstantIntValue(rows) == 1;
-  int64_t stride = llvm::alignTo(maxColumns, 2 * kFreeLanes);
+  int64_t stride = llvm::alignTo(maxColumns, 2 * e.freeLanes);
   ColumnTiler tiler{e,
                     op,
                     block.ivs,

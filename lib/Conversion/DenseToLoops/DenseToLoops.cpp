@@ -73,6 +73,7 @@ static void emitProduct(LoopEmitter &e, const Contraction &op) {
 
 namespace {
 struct ConvertDenseToLoops : setun::impl::ConvertDenseToLoopsBase<ConvertDenseToLoops> {
+  using ConvertDenseToLoopsBase::ConvertDenseToLoopsBase;
   void runOnOperation() override {
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
@@ -81,7 +82,7 @@ struct ConvertDenseToLoops : setun::impl::ConvertDenseToLoopsBase<ConvertDenseTo
       if (!contraction)
         continue;
       OpBuilder builder(op);
-      LoopEmitter emitter(builder, op.getLoc());
+      LoopEmitter emitter(builder, op.getLoc(), vectorBits);
       emitProduct(emitter, *contraction);
       op->erase();
     }

@@ -62,9 +62,9 @@ struct ElementwiseEmitter {
         llvm::all_of(ArrayRef(lines).drop_front(nest.numInputs), [](const Line &l) { return l.dim.has_value(); });
     if (outputsHaveLanes && nest.hasLanes()) {
       Value size = e.sub(to, from);
-      whole = e.add(from, e.roundDown(size, kFreeLanes));
-      e.loop(from, whole, kFreeLanes, [&](Value at) { step(at, kFreeLanes); });
-      if (getConstantIntValue(size) && *getConstantIntValue(size) % kFreeLanes == 0)
+      whole = e.add(from, e.roundDown(size, e.freeLanes));
+      e.loop(from, whole, e.freeLanes, [&](Value at) { step(at, e.freeLanes); });
+      if (getConstantIntValue(size) && *getConstantIntValue(size) % e.freeLanes == 0)
         return;
     }
     e.loop(whole, to, 1, [&](Value at) { step(at, 1); });
@@ -106,6 +106,7 @@ static void emitNest(LoopEmitter &e, const LinalgNest &nest) {
 
 namespace {
 struct ConvertElementwiseToLoops : setun::impl::ConvertElementwiseToLoopsBase<ConvertElementwiseToLoops> {
+  using ConvertElementwiseToLoopsBase::ConvertElementwiseToLoopsBase;
   void runOnOperation() override {
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) {
@@ -115,7 +116,7 @@ struct ConvertElementwiseToLoops : setun::impl::ConvertElementwiseToLoopsBase<Co
     IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp op : ops) {
       rewriter.setInsertionPoint(op);
-      LoopEmitter emitter(rewriter, op.getLoc());
+      LoopEmitter emitter(rewriter, op.getLoc(), vectorBits);
       std::optional<LinalgNest> nest = LinalgNest::match(emitter, op);
       if (nest) {
         nest->collapse(emitter);

@@ -29,6 +29,12 @@ static bool movesOnly(Operation *op) {
   return isa<arith::ConstantOp, arith::SelectOp, arith::BitcastOp, arith::ExtFOp, arith::TruncFOp>(op);
 }
 
+/// Between f16 and f32, either way.
+static bool isHalfConversion(Operation *op) {
+  Type from = getElementTypeOrSelf(op->getOperand(0).getType()), to = getElementTypeOrSelf(op->getResult(0).getType());
+  return (from.isF16() && to.isF32()) || (from.isF32() && to.isF16());
+}
+
 /// Does an op on f16 or bf16 in f32, and rounds what it gives.
 static void widenOp(Operation *op) {
   OpBuilder b(op);
@@ -118,6 +124,7 @@ static Value expandFunction(Operation *op) {
 
 namespace {
 struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
+  using ExpandMathBase::ExpandMathBase;
   void runOnOperation() override {
     auto collect = [&](function_ref<bool(Operation *)> wanted) {
       SmallVector<Operation *> ops;
@@ -140,8 +147,10 @@ struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
         op->getResult(0).replaceAllUsesWith(value);
         op->erase();
       }
-    for (Operation *op : collect(
-             [](Operation *op) { return isa<arith::ExtFOp, arith::TruncFOp, arith::FPToSIOp, arith::FPToUIOp>(op); }))
+    for (Operation *op : collect([&](Operation *op) {
+           return isa<arith::ExtFOp, arith::TruncFOp, arith::FPToSIOp, arith::FPToUIOp>(op) &&
+                  !(convertHalf && isHalfConversion(op));
+         }))
       if (Value value = expandConversion(op)) {
         op->getResult(0).replaceAllUsesWith(value);
         op->erase();

@@ -27,14 +27,15 @@ static Value addBits(const MathEmitter &e, Value x, Value y) { return e.op<arith
 Value setun::widenNarrow(const MathEmitter &e, Value x) {
   bool brain = getElementTypeOrSelf(x.getType()).isBF16();
   Value bits = e.to<arith::ExtUIOp>(e.i32(), e.bits(e.i16(), x));
+  bits = left(e, bits, 16);
   if (brain)
-    return e.bits(e.f32(), left(e, bits, 16));
-  // The exponent's bias goes from 15 to 127 by a product with 2^112, which is exact for subnormal numbers too.
-  Value magnitude = e.mul(e.bits(e.f32(), left(e, andBits(e, bits, 0x7fff), 13)), e.f(0x1p112));
-  Value special = e.cmp(CmpIPredicate::uge, andBits(e, bits, 0x7fff), e.i(0x7c00));
-  Value result = e.bits(e.i32(), magnitude);
-  result = e.select(special, orBits(e, result, e.i(0x7f800000)), result);
-  return e.bits(e.f32(), orBits(e, result, left(e, andBits(e, bits, 0x8000), 16)));
+    return e.bits(e.f32(), bits);
+  // The fields move to their places. The exponent's bias then goes from 15 to 127 by a product with 2^112, which is
+  // exact for subnormal numbers too, and makes NaNs quiet as processors do. Infinities and NaNs get their exponent.
+  Value fields = andBits(e, e.op<arith::ShRSIOp>(bits, e.i(3)), 0x8fffe000);
+  Value special = e.cmp(CmpIPredicate::sgt, andBits(e, bits, 0x7fffffff), e.i(0x7bffffff));
+  Value exponent = andBits(e, e.to<arith::ExtSIOp>(e.i32(), special), 0x7f800000);
+  return e.mul(e.bits(e.f32(), orBits(e, fields, exponent)), e.f(0x1p112));
 }
 
 Value setun::narrowTo(const MathEmitter &e, Value x, Type element) {
@@ -53,7 +54,8 @@ Value setun::narrowTo(const MathEmitter &e, Value x, Type element) {
     Value subnormal = e.op<arith::SubIOp>(shifted, e.i(0x3f000000));
     result = e.select(e.cmp(CmpIPredicate::ult, magnitude, e.i(113 << 23)), subnormal, normal);
     result = e.select(e.cmp(CmpIPredicate::uge, magnitude, e.i(143 << 23)), e.i(0x7c00), result);
-    result = e.select(isNan, e.i(0x7e00), result);
+    // A NaN keeps what fits of its payload, as processors do it.
+    result = e.select(isNan, orBits(e, andBits(e, right(e, magnitude, 13), 0x3ff), e.i(0x7e00)), result);
     result = orBits(e, result, andBits(e, right(e, bits, 16), 0x8000));
   }
   return e.bits(e.of(element), e.to<arith::TruncIOp>(e.i16(), result));

@@ -103,8 +103,8 @@ void setun::emitRotaryEmbedding(LoopEmitter &e, nn::RotaryEmbeddingOp op) {
         e.write(out, second, high, Lanes{width});
       }
     };
-    Value whole = e.roundDown(half, kFreeLanes);
-    e.loop(e.index(0), whole, kFreeLanes, [&](Value i) { step(i, kFreeLanes); });
+    Value whole = e.roundDown(half, e.freeLanes);
+    e.loop(e.index(0), whole, e.freeLanes, [&](Value i) { step(i, e.freeLanes); });
     e.loop(whole, half, 1, [&](Value i) { step(i, 1); });
     e.loop(turned, size, 1, [&](Value i) { e.write(out, i, e.read(in, i, Lanes{}), Lanes{}); });
   });

@@ -25,7 +25,7 @@ void setun::emitNorm(LoopEmitter &e, nn::RmsNormOp op) {
   forEachRow(e, op.getX(), 4, [&](ArrayRef<Value> at) {
     RmsRow norm(e, rowOf(e, op.getX(), at), op.getGamma(), op.getEpsilon().convertToDouble());
     Line out = rowOf(e, op.getY(), at);
-    e.steps(norm.size, kFreeLanes, {}, [&](Value i, Lanes lanes, ValueRange) {
+    e.steps(norm.size, e.freeLanes, {}, [&](Value i, Lanes lanes, ValueRange) {
       e.write(out, i, e.convert(norm.read(e, i, lanes), out.getElementType()), lanes);
       return SmallVector<Value>();
     });
@@ -56,7 +56,7 @@ void setun::emitNorm(LoopEmitter &e, nn::LayerNormOp op) {
     });
     Value epsilon = e.constant(type, op.getEpsilon().convertToDouble());
     Value deviation = math::SqrtOp::create(e.b, e.loc, e.addf(e.divf(squares, count), epsilon));
-    e.steps(size, kFreeLanes, {}, [&](Value i, Lanes lanes, ValueRange) {
+    e.steps(size, e.freeLanes, {}, [&](Value i, Lanes lanes, ValueRange) {
       Value value = roundTo(e, e.divf(centred(i, lanes), e.splat(deviation, lanes.width)), element);
       value = e.mulf(value, read(gamma, i, lanes));
       if (op.getBeta())
@@ -69,12 +69,13 @@ void setun::emitNorm(LoopEmitter &e, nn::LayerNormOp op) {
 
 namespace {
 struct ConvertNNToLoops : setun::impl::ConvertNNToLoopsBase<ConvertNNToLoops> {
+  using ConvertNNToLoopsBase::ConvertNNToLoopsBase;
   void runOnOperation() override {
     getOperation().walk([&](Operation *op) {
       if (!isa<nn::NNDialect>(op->getDialect()) || op->getNumResults() > 0)
         return;
       OpBuilder builder(op);
-      LoopEmitter e(builder, op->getLoc());
+      LoopEmitter e(builder, op->getLoc(), vectorBits);
       bool lowered = TypeSwitch<Operation *, bool>(op)
                          .Case<nn::RmsNormOp, nn::LayerNormOp>([&](auto norm) { return emitNorm(e, norm), true; })
                          .Case([&](nn::EmbeddingOp table) { return emitEmbedding(e, table), true; })

@@ -43,9 +43,9 @@ struct Quantizer {
 
   /// The largest |x| of a row and of `start`, as bits: magnitudes order as their bits do, and a NaN above infinity.
   Value maxBits(Value size, Value start, RowReader read) {
-    Value mask = e.constant(bitsOf(kFreeLanes), 0x7fffffff);
-    Value lanes = e.steps(size, kFreeLanes, {e.splat(start, kFreeLanes)}, [&](Value at, Lanes step, ValueRange max) {
-      Value bits = arith::BitcastOp::create(e.b, e.loc, bitsOf(kFreeLanes), read(at, step));
+    Value mask = e.constant(bitsOf(e.freeLanes), 0x7fffffff);
+    Value lanes = e.steps(size, e.freeLanes, {e.splat(start, e.freeLanes)}, [&](Value at, Lanes step, ValueRange max) {
+      Value bits = arith::BitcastOp::create(e.b, e.loc, bitsOf(e.freeLanes), read(at, step));
       bits = arith::AndIOp::create(e.b, e.loc, bits, mask);
       return SmallVector<Value>{arith::MaxSIOp::create(e.b, e.loc, max[0], bits)};
     })[0];
@@ -182,10 +182,11 @@ static void lower(LoopEmitter &e, ternary::NormQuantizeOp op) {
 
 namespace {
 struct ConvertQuantizeToLoops : setun::impl::ConvertQuantizeToLoopsBase<ConvertQuantizeToLoops> {
+  using ConvertQuantizeToLoopsBase::ConvertQuantizeToLoopsBase;
   void runOnOperation() override {
     getOperation().walk([&](Operation *op) {
       OpBuilder builder(op);
-      LoopEmitter emitter(builder, op->getLoc());
+      LoopEmitter emitter(builder, op->getLoc(), vectorBits);
       if (!isa<ternary::QuantizeOp, ternary::NormQuantizeOp>(op) || op->getNumResults() > 0)
         return;
       if (auto quantize = dyn_cast<ternary::QuantizeOp>(op))

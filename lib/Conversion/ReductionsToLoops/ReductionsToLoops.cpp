@@ -119,8 +119,8 @@ struct ReductionEmitter {
   void emitByLanesOfResult(SmallVector<Value> ivs) {
     int64_t lane = kept.back();
     Line out = nest.line(e, nest.numInputs, ivs, lane);
-    e.steps(nest.sizes[lane], kFreeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
-      Value sum = reduceLoops(0, reduced.size(), ivs, identity(kFreeLanes),
+    e.steps(nest.sizes[lane], e.freeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
+      Value sum = reduceLoops(0, reduced.size(), ivs, identity(e.freeLanes),
                               [&](Value carried) { return combine(carried, element(ivs, lane, at, lanes)); });
       finish(out, at, sum, lanes);
       return SmallVector<Value>();
@@ -168,6 +168,7 @@ static bool emitReduction(LoopEmitter &e, linalg::LinalgOp op) {
 
 namespace {
 struct ConvertReductionsToLoops : setun::impl::ConvertReductionsToLoopsBase<ConvertReductionsToLoops> {
+  using ConvertReductionsToLoopsBase::ConvertReductionsToLoopsBase;
   void runOnOperation() override {
     SmallVector<linalg::LinalgOp> ops;
     getOperation().walk([&](linalg::LinalgOp op) {
@@ -177,7 +178,7 @@ struct ConvertReductionsToLoops : setun::impl::ConvertReductionsToLoopsBase<Conv
     IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp op : ops) {
       rewriter.setInsertionPoint(op);
-      LoopEmitter emitter(rewriter, op.getLoc());
+      LoopEmitter emitter(rewriter, op.getLoc(), vectorBits);
       if (!emitReduction(emitter, op) && failed(linalg::linalgOpToLoops(rewriter, op))) {
         op->emitOpError("has no lowering to loops");
         return signalPassFailure();

@@ -55,6 +55,7 @@ private:
     info.summary = "any ARMv8-A processor: Cortex-A53, A57, A72";
     info.cpu = "generic";
     info.products = {"smlal"};
+    info.convertsHalf = true;
     info.memoryGBs = 4;
     return info;
   }
@@ -93,6 +94,7 @@ private:
     info.needs = {"dotprod"};
     info.runtimeFeatures = SETUN_ARM_DOTPROD;
     info.products = {"sdot"};
+    info.convertsHalf = true;
     info.memoryGBs = 12;
     if (pairs) {
       info.needs.push_back("i8mm");

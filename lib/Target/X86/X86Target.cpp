@@ -55,6 +55,7 @@ private:
     info.runtimeFeatures = SETUN_X86_AVX2;
     info.products = {"vpmaddubsw", "vpmaddwd"};
     info.vectorBits = 256;
+    info.convertsHalf = true;
     return info;
   }
 

@@ -1,4 +1,4 @@
-"""Compiles functions on memrefs, for the baseline and for AVX2, and calls them on numpy arrays."""
+"""Compiles functions on memrefs, for the baseline, AVX2 and AVX-512, and calls them on numpy arrays."""
 import ctypes
 import os
 import subprocess
@@ -10,12 +10,20 @@ LLVM = os.path.dirname(os.path.realpath(
     next(p for p in (os.path.join(d, "mlir-translate") for d in os.environ["PATH"].split(os.pathsep)) if os.path.exists(p))))
 TO_LLVM = ["--scf-forall-to-for", "--setun-hoist-scratch", "--expand-strided-metadata", "--lower-affine", "--convert-scf-to-cf",
            "--convert-vector-to-llvm", "--convert-to-llvm", "--reconcile-unrealized-casts"]
-LEVELS = {"baseline": "x86-64", "avx2": "x86-64-v3"}
+# Name: LLVM's processor, what /proc/cpuinfo must say, bits of a register, whether it converts f16 by itself.
+LEVELS = {"baseline": ("x86-64", "", 128, False), "avx2": ("x86-64-v3", " avx2 ", 256, True),
+          "avx512": ("x86-64-v4", " avx512vl ", 512, True)}
 
 
-def has_avx2():
+def runs_here(flag):
     with open("/proc/cpuinfo") as info:
-        return " avx2 " in info.read()
+        return flag in info.read()
+
+
+def for_level(passes, bits, half):
+    """The passes with the options that pipelines take from a level."""
+    options = {"--setun-expand-math": f"=convert-half={str(half).lower()}"}
+    return [p + options.get(p, f"=vector-bits={bits}" if p.endswith("-to-loops") else "") for p in passes]
 
 
 class Module:
@@ -26,14 +34,14 @@ class Module:
         base = os.path.join(self.folder.name, "kernels")
         with open(base + ".mlir", "w") as file:
             file.write(source)
-        subprocess.run(["setun-opt", base + ".mlir", *passes, "--canonicalize", "--cse", *TO_LLVM, "-o", base + ".llvm.mlir"],
-                       check=True)
-        subprocess.run([os.path.join(LLVM, "mlir-translate"), "--mlir-to-llvmir", base + ".llvm.mlir", "-o", base + ".ll"],
-                       check=True)
         self.libraries = {}
-        for level, march in LEVELS.items():
-            if level == "avx2" and not has_avx2():
+        for level, (march, flag, bits, half) in LEVELS.items():
+            if not runs_here(flag):
                 continue
+            subprocess.run(["setun-opt", base + ".mlir", *for_level(passes, bits, half), "--canonicalize", "--cse", *TO_LLVM,
+                            "-o", base + ".llvm.mlir"], check=True)
+            subprocess.run([os.path.join(LLVM, "mlir-translate"), "--mlir-to-llvmir", base + ".llvm.mlir", "-o", base + ".ll"],
+                           check=True)
             subprocess.run([os.path.join(LLVM, "clang"), "-O3", "-march=" + march, "-shared", "-fPIC", "-w", base + ".ll",
                             "-o", f"{base}.{level}.so", "-lm"], check=True)
             self.libraries[level] = ctypes.CDLL(f"{base}.{level}.so")
