@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import lit.formats
 
@@ -21,3 +22,9 @@ config.substitutions += [
 # What links the runtime by hand can do so in builds without sanitizers only.
 if not config.setun_sanitize:
     config.available_features.add("plain-build")
+# Architectures for which programs can be linked, and run by qemu.
+for triple in filter(None, config.setun_cross_triples.split(";")):
+    architecture = triple.split("-")[0]
+    if shutil.which(f"qemu-{architecture}"):
+        config.available_features.add(f"cross-{architecture}")
+        config.substitutions.append((f"%qemu-{architecture}", f"qemu-{architecture} -L /usr/{triple}"))

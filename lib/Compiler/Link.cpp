@@ -49,41 +49,41 @@ static std::optional<std::string> findFirst(ArrayRef<std::string> names) {
   return std::nullopt;
 }
 
-/// clang with what it needs to know of the system; nothing if clang or lld is missing.
-static SmallVector<std::string> findCrossClang(const System &system) {
-  std::optional<std::string> clang = findFirst({"clang-22", "clang"});
-  std::optional<std::string> lld = findFirst({"ld.lld-22", "ld.lld"});
-  if (!clang || !lld)
-    return {};
-  return {*clang, "--target=" + system.getName(), "-fuse-ld=lld", "--ld-path=" + *lld};
+/// clang with what it needs to know of another system. Its linker is lld, where there is one: the system's own may not
+/// know the architecture.
+static SmallVector<std::string> addTarget(StringRef clang, const System &system,
+                                          const std::optional<std::string> &lld) {
+  SmallVector<std::string> command = {clang.str(), "--target=" + system.getName()};
+  if (lld)
+    command.append({"-fuse-ld=lld", "--ld-path=" + *lld});
+  return command;
 }
 
 /// The program that links and its first arguments.
 static FailureOr<SmallVector<std::string>> findLinker(const System &system, const CompileOptions &options,
                                                       Location loc) {
+  using Command = SmallVector<std::string>;
+  std::optional<std::string> clang = findFirst({"clang-22", "clang"}), lld = findFirst({"ld.lld-22", "ld.lld"});
   if (!options.linker.empty()) {
     std::optional<std::string> program = findFirst({options.linker});
     if (!program)
       return emitError(loc) << "linker '" << options.linker << "' not found";
-    SmallVector<std::string> command = {*program};
-    if (!system.isNative && llvm::sys::path::filename(*program).contains("clang"))
-      command.push_back("--target=" + system.getName());
-    return command;
+    bool isClang = llvm::sys::path::filename(*program).contains("clang");
+    return isClang && !system.isNative ? addTarget(*program, system, lld) : Command{*program};
   }
   if (system.isNative) {
-    if (std::optional<std::string> program = findFirst({"clang-22", "clang", "cc", "gcc"}))
-      return SmallVector<std::string>{*program};
+    std::optional<std::string> program = clang ? clang : findFirst({"cc", "gcc"});
+    if (program)
+      return Command{*program};
     return emitError(loc) << "no linker found: install clang or gcc, or name one with --linker, or use --emit object";
   }
-  std::string cross = system.getName() + "-gcc";
-  SmallVector<std::string> clang = findCrossClang(system);
-  if (!options.sysroot.empty() && !clang.empty())
-    return clang;
-  if (std::optional<std::string> program = findFirst({cross}))
-    return SmallVector<std::string>{*program};
-  if (!clang.empty())
-    return clang;
-  return emitError(loc) << "no linker for " << system.getName() << " found: install " << cross
+  std::string gccName = system.getName() + "-gcc";
+  std::optional<std::string> gcc = findFirst({gccName});
+  if (clang && lld && (!gcc || !options.sysroot.empty()))
+    return addTarget(*clang, system, lld);
+  if (gcc)
+    return Command{*gcc};
+  return emitError(loc) << "no linker for " << system.getName() << " found: install " << gccName
                         << " or clang and lld, or name one with --linker, or use --emit object";
 }
 
@@ -157,7 +157,8 @@ LogicalResult setun::linkModel(StringRef object, StringRef output, StringRef tri
     InFlightDiagnostic error = emitError(loc) << "linking " << options.output << " failed: " << message;
     if (!system.isNative)
       error.attachNote() << "the C library of " << system.getName()
-                         << " must be installed (on Debian, packages libc6-dev-*-cross), or --sysroot tell where it is";
+                         << " must be installed (on Debian, packages libc6-dev-*-cross and libgcc-*-dev-*-cross), or "
+                            "--sysroot tell where it is";
   }
   llvm::sys::fs::remove(log);
   return success(status == 0);
