@@ -1,0 +1,156 @@
+//===- KernelCompiler.cpp - Products to optimized LLVM modules -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelCompiler.h"
+
+#include "setun/Pipelines/Registration.h"
+#include "setun/Support/OptimizeLLVM.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace setun;
+using namespace setun::conformance;
+
+static constexpr const char *kLowering =
+    "canonicalize,cse,scf-forall-to-for,setun-hoist-scratch,canonicalize,cse,expand-strided-metadata,lower-affine,"
+    "convert-scf-to-cf,convert-vector-to-llvm,convert-arith-to-llvm,finalize-memref-to-llvm,"
+    "func.func(llvm-request-c-wrappers),convert-func-to-llvm,convert-cf-to-llvm,convert-index-to-llvm,"
+    "reconcile-unrealized-casts";
+
+static std::string productsName(Products products) { return products == Products::AddSub ? "addsub" : "best"; }
+
+std::string Variant::name() const {
+  return level->getName() + ", " + productsName(products) + (emulated ? ", emulated" : "");
+}
+
+KernelCompiler::KernelCompiler() {
+  static const bool registered = [] {
+    setun::registerPasses();
+    llvm::InitializeAllTargetInfos();
+    llvm::InitializeAllTargets();
+    llvm::InitializeAllTargetMCs();
+    llvm::InitializeAllAsmPrinters();
+    return true;
+  }();
+  (void)registered;
+  mlir::DialectRegistry registry;
+  setun::registerDialects(registry);
+  mlir::registerAllToLLVMIRTranslations(registry);
+  context.appendDialectRegistry(registry);
+}
+
+static bool run(mlir::ModuleOp module, llvm::StringRef pipeline) {
+  mlir::PassManager passes(module.getContext());
+  return succeeded(mlir::parsePassPipeline(pipeline, passes)) && succeeded(passes.run(module));
+}
+
+static bool extend(mlir::ModuleOp module, const TargetLevel &level, PipelinePoint point) {
+  mlir::PassManager passes(module.getContext());
+  level.extendPipeline(point, passes);
+  return succeeded(passes.run(module));
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> KernelCompiler::lower(llvm::StringRef source, const TargetLevel &level,
+                                                        Products products) {
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(source, &context);
+  std::string options = "target=" + level.getName() + " products=" + productsName(products);
+  if (module && run(*module, "setun-convert-ternary-to-loops{" + options + "}"))
+    return module;
+  return nullptr;
+}
+
+static std::unique_ptr<llvm::TargetMachine> makeMachine(const Variant &variant) {
+  const LevelInfo &info = variant.level->getInfo();
+  llvm::Triple triple(variant.emulated ? llvm::sys::getProcessTriple() : variant.level->getTarget().getTriple().str());
+  std::string plain = triple.getArch() == llvm::Triple::x86_64 ? "x86-64" : "generic", error;
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend) {
+    llvm::errs() << "no code generator for " << triple.str() << ": " << error << "\n";
+    return nullptr;
+  }
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  return std::unique_ptr<llvm::TargetMachine>(
+      backend->createTargetMachine(triple, variant.emulated ? plain : info.cpu, variant.emulated ? "" : info.features,
+                                   options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, const Variant &variant) {
+  const TargetLevel &level = *variant.level;
+  auto parsed = lower(source, level, variant.products);
+  if (!parsed || !extend(*parsed, level, PipelinePoint::AfterProducts))
+    return std::nullopt;
+  if (variant.emulated && !run(*parsed, "setun-emulate-intrinsics{target=" + level.getTarget().getName().str() + "}"))
+    return std::nullopt;
+  if (!extend(*parsed, level, PipelinePoint::BeforeLLVM) || !run(*parsed, kLowering))
+    return std::nullopt;
+
+  CompiledModule result;
+  result.machine = makeMachine(variant);
+  result.context = std::make_unique<llvm::LLVMContext>();
+  result.module = mlir::translateModuleToLLVMIR(*parsed, *result.context);
+  if (!result.machine || !result.module)
+    return std::nullopt;
+  result.module->setTargetTriple(result.machine->getTargetTriple());
+  result.module->setDataLayout(result.machine->createDataLayout());
+  for (llvm::Function &function : *result.module)
+    if (!function.isDeclaration()) {
+      function.addFnAttr("target-cpu", result.machine->getTargetCPU());
+      function.addFnAttr("target-features", result.machine->getTargetFeatureString());
+    }
+  optimizeLLVM(*result.module, *result.machine, llvm::OptimizationLevel::O3);
+  return result;
+}
+
+bool KernelCompiler::usesIntrinsics(llvm::StringRef source, const TargetLevel &level) {
+  auto module = lower(source, level, Products::Best);
+  if (!module)
+    return true; // the emulated way shows the error
+  constexpr llvm::StringLiteral plain[] = {"builtin", "func", "arith", "vector", "memref", "scf", "affine", "index"};
+  auto found = module->walk([&](mlir::Operation *op) {
+    return llvm::is_contained(plain, op->getName().getDialectNamespace()) ? mlir::WalkResult::advance()
+                                                                          : mlir::WalkResult::interrupt();
+  });
+  return found.wasInterrupted();
+}
+
+bool KernelCompiler::onlyAdds(llvm::StringRef source, const TargetLevel &level) {
+  auto best = lower(source, level, Products::Best), adds = lower(source, level, Products::AddSub);
+  auto print = [](mlir::ModuleOp module) {
+    std::string text;
+    llvm::raw_string_ostream(text) << module;
+    return text;
+  };
+  return best && adds && print(*best) == print(*adds);
+}
+
+std::string setun::conformance::productSource(llvm::StringRef name, llvm::StringRef type, int64_t m, int64_t n,
+                                              int64_t k, int64_t scales, const PackedLayout &layout) {
+  auto size = [](int64_t value) { return value < 0 ? std::string("?") : std::to_string(value); };
+  int64_t bytes = n < 0 || k < 0 ? -1 : layout.byteSize(n, k);
+  std::string strided = ", strided<[?, 1]>>", result = type == "i8" && !scales ? "i32" : "f32";
+  std::string x = "memref<" + size(m) + "x" + size(k) + "x" + type.str() + strided;
+  std::string w = "memref<" + size(bytes) + "xi8>";
+  std::string acc = "memref<" + size(m) + "x" + size(n) + "x" + result + strided;
+  std::string s = "memref<" + size(n) + "x" + size(scales) + "xf32" + strided;
+  std::string text = "func.func @" + name.str() + "(%x: " + x + ", %w: " + w;
+  text += (scales ? ", %s: " + s : "") + ", %acc: " + acc + ") {\n  ternary.matmul ins(%x, %w";
+  text += (scales ? ", %s : " : " : ") + x + ", " + w + (scales ? ", " + s : "") + ") outs(%acc : " + acc + ")";
+  text += " {encoding = #ternary.encoding<bits = " + std::to_string(layout.bits) + ", tile = [";
+  text += std::to_string(layout.tileRows) + ", " + std::to_string(layout.tileCols) + "], interleave = ";
+  return text + std::to_string(layout.interleave) + ">}\n  return\n}\n";
+}
