@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from tinylm import parity
+from tinylm import levels, parity
 from tinylm.export import export
 from tinylm.model import load
 
@@ -118,7 +118,21 @@ def main():
         print(f"   {how}: prefill of 128 {mine[how][0]:,.0f} tokens/s (onnxruntime {theirs[how][0]:,.0f}), "
               f"decode {mine[how][1]:,.0f} tokens/s (onnxruntime {theirs[how][1]:,.0f})")
 
+    print("\n6. The same bytes on every processor (SHA-256 of the logits of 200 tokens)")
+    found = set()
+    arm, runner = folder / "tiny-lm-aarch64", levels.qemu()
+    programs = [("here", program, ())]
+    if runner:
+        compile_model(build, cached, arm, "--target", "aarch64")
+        programs.append(("AArch64, by qemu", arm, runner))
+    for where, file, command in programs:
+        digests = {level: levels.digest(file, level, windows[0, :200], command) for level in levels.names(file, command)}
+        found.update(digest for digest in digests.values() if digest)
+        print(f"   {where}: " + ", ".join(f"{level} {digest[:12] if digest else '(not on this processor)'}" for level, digest in digests.items()))
+
     broken = parity.accept(figures) + parity.accept(against_runtime)
+    if len(found) != 1:
+        broken.append(f"{len(found)} different logits on the levels")
     verdict = "PASS" if not broken else "FAIL: " + "; ".join(broken)
     print(f"\nparity with torch: median {figures['median']:.4f} (torch {figures['median_theirs']:.4f}), largest {figures['largest']:.3f} "
           f"(torch {figures['largest_theirs']:.3f}), perplexity {figures['perplexity']:.3f} (float64 {figures['perplexity_exact']:.3f}): {verdict}")
