@@ -27,6 +27,29 @@ func.func @words(%a: vector<16xi16>, %b: vector<16xi16>) -> vector<8xi32> {
   return %0 : vector<8xi32>
 }
 
+// Bytes 0, 4, 8, ... of each operand, then 1, 5, 9, ...
+// CHECK-LABEL: @dot
+func.func @dot(%acc: vector<8xi32>, %a: vector<32xi8>, %b: vector<32xi8>) -> vector<8xi32> {
+  // CHECK: vector.shuffle %{{.*}}, %{{.*}} [0, 4, 8, 12, 16, 20, 24, 28]
+  // CHECK: vector.shuffle %{{.*}}, %{{.*}} [0, 4, 8, 12, 16, 20, 24, 28]
+  // CHECK: arith.extui {{.*}} : vector<8xi8> to vector<8xi32>
+  // CHECK: arith.extsi {{.*}} : vector<8xi8> to vector<8xi32>
+  // CHECK: vector.shuffle %{{.*}}, %{{.*}} [3, 7, 11, 15, 19, 23, 27, 31]
+  // CHECK-NOT: arith.maxsi
+  // CHECK: return
+  %0 = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.256"(%acc, %a, %b) : (vector<8xi32>, vector<32xi8>, vector<32xi8>) -> vector<8xi32>
+  return %0 : vector<8xi32>
+}
+
+// CHECK-LABEL: @dot512
+func.func @dot512(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> vector<16xi32> {
+  // CHECK: arith.extui {{.*}} : vector<16xi8> to vector<16xi32>
+  // CHECK-NOT: llvm.call_intrinsic
+  // CHECK: return
+  %0 = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%acc, %a, %b) : (vector<16xi32>, vector<64xi8>, vector<64xi8>) -> vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
 // CHECK-LABEL: @nothing_to_do
 func.func @nothing_to_do(%a: vector<4xi32>) -> vector<4xi32> {
   // CHECK: %[[SUM:.*]] = arith.addi

@@ -116,8 +116,7 @@ Values Decode::add(Values wide, Value weights, ArrayRef<Value> rows, Value stage
       Values at;
       for (Value row : rows)
         at.push_back(b.add(row, column));
-      for (int64_t line = 0; dot.prefetchAhead && line < p.stepBytes; line += 64)
-        b.prefetch(p.weight, b.add(weights, dot.prefetchAhead + line));
+      prefetchStream(b, p.weight, weights, p.stepBytes);
       Values next = step(now.take_front(count * scales), weights, p.x, at);
       next.append({b.add(weights, p.stepBytes), b.add(column, Product::kTile)});
       return next;
@@ -148,7 +147,7 @@ void setun::emitDotDecode(KernelBuilder &b, const Product &p, Value from, int64_
   Value biases = emitBiases(b, p, from, b.add(from, tokens), tokens);
   b.forall(p.rowBlocks, getGrain(p, 64 << 10), [&](Value block) {
     Decode decode(b, p, dot, tokens);
-    Value stage = b.scratch(tokens * Product::kTile, p.activation), firstRow = b.mul(block, p.blockRows);
+    Value stage = b.scratch(tokens * Product::kTile, p.activation), firstRow = b.shl(block, p.blockRowsLog);
     Values wide(decode.vectors * tokens), rows;
     Value row = b.mul(from, p.xStride), accRow = b.mul(from, p.accStride);
     for (int64_t t = 0; t < tokens; ++t, row = b.add(row, p.xStride)) {

@@ -42,9 +42,8 @@ void KernelBuilder::store(Value value, Value buffer, Value at) {
     memref::StoreOp::create(*this, value, buffer, ValueRange{at});
 }
 
-void KernelBuilder::prefetch(Value buffer, Value at) {
-  memref::PrefetchOp::create(*this, buffer, ValueRange{at}, /*isWrite=*/false, /*localityHint=*/3,
-                             /*isDataCache=*/true);
+void KernelBuilder::prefetch(Value buffer, Value at, int64_t locality) {
+  memref::PrefetchOp::create(*this, buffer, ValueRange{at}, /*isWrite=*/false, locality, /*isDataCache=*/true);
 }
 
 Value KernelBuilder::broadcastDword(Value bytes, Value at, int64_t lanes) {

@@ -146,3 +146,10 @@ Value setun::emitBiases(KernelBuilder &b, const Product &p, Value from, Value to
   });
   return biases;
 }
+
+void setun::prefetchStream(KernelBuilder &b, Value weight, Value at, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64) {
+    b.prefetch(weight, b.add(at, 1024 + line));
+    b.prefetch(weight, b.add(at, 4608 + line), /*locality=*/2);
+  }
+}

@@ -14,10 +14,10 @@
 using namespace mlir;
 using namespace setun;
 
-/// The even or odd lanes of a vector.
-static Value everySecond(OpBuilder &builder, Location loc, Value vector, int64_t first) {
+/// Lanes first, first + step, ... of a vector.
+static Value everyNth(OpBuilder &builder, Location loc, Value vector, int64_t first, int64_t step) {
   SmallVector<int64_t> lanes;
-  for (int64_t i = first, count = cast<VectorType>(vector.getType()).getDimSize(0); i < count; i += 2)
+  for (int64_t i = first, count = cast<VectorType>(vector.getType()).getDimSize(0); i < count; i += step)
     lanes.push_back(i);
   return vector::ShuffleOp::create(builder, loc, vector, vector, lanes);
 }
@@ -41,8 +41,8 @@ struct EmulateMadd : OpRewritePattern<LLVM::CallIntrinsicOp> {
     auto result = cast<VectorType>(op.getResult(0).getType());
     VectorType wide = result.clone(rewriter.getI32Type());
     auto products = [&](int64_t first) -> Value {
-      Value a = everySecond(rewriter, loc, op.getArgs()[0], first),
-            b = everySecond(rewriter, loc, op.getArgs()[1], first);
+      Value a = everyNth(rewriter, loc, op.getArgs()[0], first, 2),
+            b = everyNth(rewriter, loc, op.getArgs()[1], first, 2);
       Value wideA = kind == 1 ? Value(arith::ExtUIOp::create(rewriter, loc, wide, a))
                               : Value(arith::ExtSIOp::create(rewriter, loc, wide, a));
       return arith::MulIOp::create(rewriter, loc, wideA, arith::ExtSIOp::create(rewriter, loc, wide, b));
@@ -61,6 +61,31 @@ struct EmulateMadd : OpRewritePattern<LLVM::CallIntrinsicOp> {
   }
 };
 
+/// vpdpbusd: four products of unsigned and signed bytes are added to each int32 lane, modulo 2^32.
+struct EmulateDot : OpRewritePattern<LLVM::CallIntrinsicOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(LLVM::CallIntrinsicOp op, PatternRewriter &rewriter) const override {
+    StringRef name = op.getIntrin();
+    if (!name.consume_front("llvm.x86.avx512.vpdpbusd.") || (name != "128" && name != "256" && name != "512"))
+      return failure();
+    Location loc = op.getLoc();
+    auto wide = cast<VectorType>(op.getResult(0).getType());
+    Value sum = op.getArgs()[0];
+    for (int64_t byte = 0; byte < 4; ++byte) {
+      Value a = everyNth(rewriter, loc, op.getArgs()[1], byte, 4),
+            b = everyNth(rewriter, loc, op.getArgs()[2], byte, 4);
+      Value product = arith::MulIOp::create(rewriter, loc, arith::ExtUIOp::create(rewriter, loc, wide, a),
+                                            arith::ExtSIOp::create(rewriter, loc, wide, b));
+      sum = arith::AddIOp::create(rewriter, loc, sum, product);
+    }
+    rewriter.replaceOp(op, sum);
+    return success();
+  }
+};
+
 } // namespace
 
-void x86::populateEmulation(RewritePatternSet &patterns) { patterns.add<EmulateMadd>(patterns.getContext()); }
+void x86::populateEmulation(RewritePatternSet &patterns) {
+  patterns.add<EmulateMadd, EmulateDot>(patterns.getContext());
+}

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Madd.h"
+#include "Vnni.h"
 
 #include "setun-rt/abi.h"
 #include "setun/Target/Kernels/KernelLevel.h"
@@ -88,6 +89,8 @@ private:
 
 struct X86Target final : Target {
   X86Target() : Target("x86-64", "x86-64 processors, on Linux", "x86_64-unknown-linux-gnu") {
+    levels.push_back(x86::createAvx512VnniLevel(*this));
+    levels.push_back(x86::createAvxVnniLevel(*this));
     levels.push_back(std::make_unique<Avx2Level>(*this));
     levels.push_back(std::make_unique<BaselineLevel>(*this));
   }

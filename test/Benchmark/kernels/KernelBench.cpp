@@ -1,4 +1,4 @@
-//===- KernelBench.cpp - Speed of ternary products beside a read of the same bytes -*- C++ -*-===//
+//===- KernelBench.cpp - Speed of ternary products beside this machine's walls -*- C++ -*-===//
 //
 // Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -7,17 +7,18 @@
 //===----------------------------------------------------------------------===//
 //
 // Figures are ratios inside one run: on a shared machine only they can be trusted.
-// Each number is the best of several rounds, which alternate between the kernels.
-// `--quick` runs one small shape, as a test that all of it works.
+// Each number is the best of several rounds, which alternate between the walls and
+// all kernels. test/Benchmark/README.md tells how to read them.
 //
 //===----------------------------------------------------------------------===//
 
 #include "KernelJit.h"
+#include "Walls.h"
 
-#include <cstdio>
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/JSON.h"
 #include <cstring>
 #include <ctime>
-#include <functional>
 #include <random>
 #include <sys/mman.h>
 
@@ -25,6 +26,13 @@ using namespace setun;
 using namespace setun::conformance;
 
 namespace {
+
+llvm::cl::opt<bool> quick("quick", llvm::cl::desc("one small shape, one round: a test that all of it works"));
+llvm::cl::opt<std::string> jsonFile("json", llvm::cl::desc("write all figures to this file"));
+llvm::cl::opt<std::string> only("only", llvm::cl::desc("kernels whose name holds this text"));
+llvm::cl::list<std::string> shapeOptions("shape", llvm::cl::CommaSeparated, llvm::cl::desc("ROWSxCOLUMNS,..."));
+llvm::cl::list<int64_t> tokenOptions("tokens", llvm::cl::CommaSeparated, llvm::cl::desc("numbers of tokens"));
+llvm::cl::opt<int> roundsOption("rounds", llvm::cl::init(5), llvm::cl::desc("rounds, of which the best counts"));
 
 /// Memory on huge pages where the system gives them, as the runtime maps weights.
 template <typename T> T *allocate(size_t count) {
@@ -44,7 +52,7 @@ double clockSeconds() {
   return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
-double seconds(const std::function<void()> &run, double atLeast) {
+double seconds(llvm::function_ref<void()> run, double atLeast) {
   double start = clockSeconds(), passed = 0;
   int64_t rounds = 0;
   do {
@@ -55,47 +63,37 @@ double seconds(const std::function<void()> &run, double atLeast) {
   return passed / rounds;
 }
 
-uint64_t readAll(const uint8_t *bytes, size_t size) {
-  uint64_t sums[16] = {};
-  for (size_t i = 0; i + 128 <= size; i += 128)
-    for (int j = 0; j < 16; ++j) {
-      uint64_t word;
-      std::memcpy(&word, bytes + i + 8 * j, 8);
-      sums[j] += word;
-    }
-  uint64_t total = 0;
-  for (uint64_t sum : sums)
-    total += sum;
-  return total;
-}
-
 volatile uint64_t sink;
 
 struct Shape {
   int64_t n, k;
 };
 
-void bench(Shape shape, const std::vector<int64_t> &tokens, int rounds, double atLeast, const char *only) {
+struct Kernel {
   using Product = void (*)(Matrix *, Vector *, Matrix *);
-  struct Kernel {
-    Variant variant;
-    std::unique_ptr<KernelJit> jit;
-    Product product;
-  };
+  std::string name;
+  std::unique_ptr<KernelJit> jit;
+  Product product;
+  std::vector<double> best; // seconds, by number of tokens
+};
+
+/// Every level's products for one shape, natively; an emulation's speed says nothing.
+std::vector<Kernel> compileKernels(Shape shape, size_t tokens) {
   std::vector<Kernel> kernels;
   for (const Variant &variant : getVariants()) {
-    if (variant.emulated || // whose speed says nothing
-        (only && variant.name().find(only) == std::string::npos))
+    if (variant.emulated || variant.name().find(only) == std::string::npos)
       continue;
     auto jit = std::make_unique<KernelJit>();
     if (!jit->compile(productSource("ternary_bench", "i8", -1, shape.n, shape.k, 0), variant))
       std::exit(1);
-    auto product = reinterpret_cast<Product>(jit->lookup("ternary_bench"));
-    kernels.push_back({variant, std::move(jit), product});
+    auto product = reinterpret_cast<Kernel::Product>(jit->lookup("ternary_bench"));
+    kernels.push_back({variant.name(), std::move(jit), product, std::vector<double>(tokens, 1e9)});
   }
-  // As many copies of the weight as lie in memory, not in a cache, for one token; many tokens use the first alone.
-  size_t bytes = PackedLayout{2, 16, 16, 2}.byteSize(shape.n, shape.k);
-  size_t copies = std::max<size_t>(1, (rounds > 1 ? (512u << 20) : bytes) / bytes);
+  return kernels;
+}
+
+/// Random trits, and `copies` of them one after another.
+uint8_t *makeWeights(size_t bytes, size_t copies) {
   uint8_t *weights = allocate<uint8_t>(bytes * copies);
   std::mt19937 random(1);
   for (size_t i = 0; i < bytes; ++i) {
@@ -104,41 +102,95 @@ void bench(Shape shape, const std::vector<int64_t> &tokens, int rounds, double a
   }
   for (size_t copy = 1; copy < copies; ++copy)
     std::memcpy(weights + copy * bytes, weights, bytes);
+  return weights;
+}
+
+/// The peak of that name in GMAC/s, 0 if this processor lacks it.
+double peakOf(llvm::ArrayRef<walls::Peak> peaks, llvm::ArrayRef<double> best, llvm::StringRef name) {
+  for (size_t i = 0; i < peaks.size(); ++i)
+    if (name == peaks[i].name)
+      return peaks[i].macs / best[i] * 1e-9;
+  return 0;
+}
+
+void bench(Shape shape, llvm::ArrayRef<int64_t> tokens, int rounds, double atLeast, llvm::json::Array &json) {
+  std::vector<Kernel> kernels = compileKernels(shape, tokens.size());
+  // As many copies of the weight as lie in memory, not in a cache, for one token; many tokens use the first alone.
+  size_t bytes = PackedLayout{2, 16, 16, 2}.byteSize(shape.n, shape.k);
+  size_t copies = std::max<size_t>(1, (rounds > 1 ? (512u << 20) : bytes) / bytes), all = bytes * copies & ~size_t(255);
+  uint8_t *weights = makeWeights(bytes, copies);
   int64_t most = *std::max_element(tokens.begin(), tokens.end());
   int8_t *x = allocate<int8_t>(most * shape.k);
   int32_t *acc = allocate<int32_t>(most * shape.n);
+  std::mt19937 random(2);
   for (int64_t i = 0; i < most * shape.k; ++i)
     x[i] = static_cast<int8_t>(random());
 
-  double read = 1e9;
-  std::vector<std::vector<double>> best(kernels.size(), std::vector<double>(tokens.size(), 1e9));
+  std::vector<walls::Read> reads = walls::getReads();
+  std::vector<walls::Peak> peaks = walls::getPeaks();
+  std::vector<double> readBest(reads.size(), 1e9), peakBest(peaks.size(), 1e9);
   for (int round = 0; round < rounds; ++round) {
-    read = std::min(read, seconds([&] { sink = readAll(weights, bytes * copies); }, 0) / copies);
-    for (size_t i = 0; i < kernels.size(); ++i)
-      for (size_t j = 0; j < tokens.size(); ++j) {
-        int64_t m = tokens[j];
+    for (size_t i = 0; i < peaks.size(); ++i)
+      peakBest[i] = std::min(peakBest[i], seconds(peaks[i].run, atLeast / 4));
+    for (size_t j = 0; j < tokens.size(); ++j) {
+      int64_t m = tokens[j];
+      // Beside the reads of the same bytes, one after another, so that both see the same neighbours.
+      for (size_t i = 0; m == 1 && i < reads.size(); ++i)
+        readBest[i] = std::min(readBest[i], seconds([&] { sink = reads[i].run(weights, all); }, 0) / copies);
+      for (Kernel &kernel : kernels) {
         Matrix xs = matrixOf(x, m, shape.k, shape.k), out = matrixOf(acc, m, shape.n, shape.n);
         size_t copy = 0;
         auto run = [&] {
           Vector w = vectorOf(weights + (m == 1 ? copy++ % copies * bytes : 0), bytes);
-          kernels[i].product(&xs, &w, &out);
+          kernel.product(&xs, &w, &out);
         };
-        best[i][j] = std::min(best[i][j], seconds(run, m == 1 ? atLeast * 4 : atLeast));
+        kernel.best[j] = std::min(kernel.best[j], seconds(run, m == 1 ? atLeast * 4 : atLeast));
       }
-  }
-  std::printf("%ld x %ld, %.1f KB packed; a read of the bytes: %.1f GB/s\n", long(shape.n), long(shape.k),
-              bytes / 1024.0, bytes / read * 1e-9);
-  for (size_t i = 0; i < kernels.size(); ++i) {
-    std::printf("  %-22s", kernels[i].variant.name().c_str());
-    for (size_t j = 0; j < tokens.size(); ++j) {
-      double macs = double(shape.n) * shape.k * tokens[j] / best[i][j] * 1e-9;
-      if (tokens[j] == 1)
-        std::printf("  M 1: %.1f GB/s (%.0f %% of the read)", bytes / best[i][j] * 1e-9, 100 * read / best[i][j]);
-      else
-        std::printf("  %ld: %.0f", long(tokens[j]), macs);
     }
-    std::printf(" GMAC/s\n");
   }
+
+  size_t fastest = std::min_element(readBest.begin(), readBest.end()) - readBest.begin();
+  double read = readBest[fastest], madd = peakOf(peaks, peakBest, "vpmaddubsw + vpaddw ymm");
+  double zmm = peakOf(peaks, peakBest, "vpdpbusd zmm"), dot = zmm ? zmm : peakOf(peaks, peakBest, "vpdpbusd ymm");
+  std::printf("%ld x %ld, %.1f KB packed\n", long(shape.n), long(shape.k), bytes / 1024.0);
+  llvm::json::Object wallJson;
+  for (size_t i = 0; i < reads.size(); ++i) {
+    std::printf("  read, %-36s %6.1f GB/s%s\n", reads[i].name, bytes / readBest[i] * 1e-9, i == fastest ? "  <" : "");
+    wallJson[(llvm::Twine("read, ") + reads[i].name).str()] = bytes / readBest[i] * 1e-9;
+  }
+  for (size_t i = 0; i < peaks.size(); ++i) {
+    std::printf("  peak, %-36s %6.1f GMAC/s\n", peaks[i].name, peaks[i].macs / peakBest[i] * 1e-9);
+    wallJson[(llvm::Twine("peak, ") + peaks[i].name).str()] = peaks[i].macs / peakBest[i] * 1e-9;
+  }
+  llvm::json::Array kernelJson;
+  for (const Kernel &kernel : kernels) {
+    std::printf("  %s\n", kernel.name.c_str());
+    for (size_t j = 0; j < tokens.size(); ++j) {
+      double macs = double(shape.n) * shape.k * tokens[j] / kernel.best[j] * 1e-9;
+      llvm::json::Object figure{{"kernel", kernel.name}, {"tokens", tokens[j]}, {"gmacs", macs}};
+      std::printf("    M %-4ld %7.1f GMAC/s", long(tokens[j]), macs);
+      if (madd) {
+        std::printf("  %.2f of vpmaddubsw + vpaddw", macs / madd);
+        figure["of_vpmaddubsw_vpaddw"] = macs / madd;
+      }
+      if (dot) {
+        std::printf("  %.2f of vpdpbusd", macs / dot);
+        figure["of_vpdpbusd"] = macs / dot;
+      }
+      if (tokens[j] == 1) {
+        std::printf("  %.1f GB/s: %.0f %% of the read", bytes / kernel.best[j] * 1e-9, 100 * read / kernel.best[j]);
+        figure["of_read"] = read / kernel.best[j];
+      }
+      std::printf("\n");
+      kernelJson.push_back(std::move(figure));
+    }
+  }
+  std::fflush(stdout);
+  json.push_back(llvm::json::Object{{"rows", shape.n},
+                                    {"columns", shape.k},
+                                    {"packed_bytes", int64_t(bytes)},
+                                    {"walls", std::move(wallJson)},
+                                    {"products", std::move(kernelJson)}});
   munmap(weights, bytes * copies);
   munmap(x, most * shape.k);
   munmap(acc, most * shape.n * 4);
@@ -147,13 +199,43 @@ void bench(Shape shape, const std::vector<int64_t> &tokens, int rounds, double a
 } // namespace
 
 int main(int argc, char **argv) {
-  if (argc > 1 && !std::strcmp(argv[1], "--quick")) {
-    bench({256, 256}, {1, 4, 32}, 1, 0, nullptr);
-    return 0;
+  llvm::cl::ParseCommandLineOptions(argc, argv,
+                                    "Speed of every level's ternary products beside this machine's walls\n");
+  std::vector<Shape> shapes{{2560, 2560}, {640, 2560}, {6912, 2560}, {2560, 6912}, {512, 512}};
+  std::vector<int64_t> tokens{1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64, 128, 512};
+  if (quick)
+    shapes = {{256, 256}}, tokens = {1, 4, 32};
+  if (!shapeOptions.empty())
+    shapes.clear();
+  for (const std::string &text : shapeOptions) {
+    Shape shape{};
+    if (std::sscanf(text.c_str(), "%ldx%ld", &shape.n, &shape.k) != 2 || shape.n < 1 || shape.k < 1) {
+      std::fprintf(stderr, "--shape: '%s' is not ROWSxCOLUMNS\n", text.c_str());
+      return 1;
+    }
+    shapes.push_back(shape);
   }
-  const char *only = argc > 1 ? argv[1] : nullptr;
-  std::vector<int64_t> tokens{1, 2, 4, 8, 12, 16, 24, 32, 64, 128, 512};
-  for (Shape shape : {Shape{2560, 2560}, {640, 2560}, {6912, 2560}, {2560, 6912}, {512, 512}})
-    bench(shape, tokens, 5, 0.02, only);
+  if (!tokenOptions.empty())
+    tokens.assign(tokenOptions.begin(), tokenOptions.end());
+  llvm::json::Array features, all;
+  std::printf("processor %s:", walls::getProcessor().c_str());
+  for (const std::string &feature : walls::getFeatures()) {
+    std::printf(" %s", feature.c_str());
+    features.push_back(feature);
+  }
+  std::printf("\n");
+  for (Shape shape : shapes)
+    bench(shape, tokens, quick ? 1 : int(roundsOption), quick ? 0 : 0.02, all);
+  if (jsonFile.empty())
+    return 0;
+  std::error_code error;
+  llvm::raw_fd_ostream os(jsonFile, error);
+  if (error) {
+    std::fprintf(stderr, "%s: %s\n", jsonFile.c_str(), error.message().c_str());
+    return 1;
+  }
+  llvm::json::Object run{
+      {"processor", walls::getProcessor()}, {"features", std::move(features)}, {"shapes", std::move(all)}};
+  os << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(run)));
   return 0;
 }

@@ -30,13 +30,13 @@ struct DotInstruction {
   int64_t registers; // vector registers of that size
   /// Codes may be up to 255 (u8 x s8), so that the plane at bits 7:6 stays where it is; else (s8 x s8) it is shifted.
   bool unsignedCodes;
+  /// One load gives the activations of all four planes (an operand can be one dword of a vector), not one each.
+  bool byElement = false;
   /// acc + dot, i32s(lanes); codes and activations are i8s(4 * lanes).
   std::function<Value(KernelBuilder &, Value acc, Value codes, Value activations)> dot;
   /// The activations of 16 columns from element `at` of the flat buffer `x` on, as four vectors i8s(4 * lanes): vector
   /// p holds columns 4 p .. 4 p + 3 in every dword.
   std::function<std::array<Value, 4>(KernelBuilder &, Value x, Value at)> columns;
-  /// How far ahead decode asks for weights, in bytes; 0: not at all.
-  int64_t prefetchAhead = 0;
 };
 
 /// `tokens` tokens from `from` on, in one pass over the weights: codes stay where they lie in their byte, planes are

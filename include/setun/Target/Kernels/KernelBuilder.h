@@ -74,8 +74,9 @@ public:
     return mlir::vector::LoadOp::create(*this, type, buffer, ValueRange{at});
   }
   void store(Value value, Value buffer, Value at);
-  /// Asks for the cache line of an element that is read later; it may lie past the buffer.
-  void prefetch(Value buffer, Value at);
+  /// Asks for the cache line of an element that is read later; it may lie past the buffer. `locality` 3: into the first
+  /// cache, 2: into the second.
+  void prefetch(Value buffer, Value at, int64_t locality = 3);
   /// Four bytes in each dword of a vector of bytes: the activations of four columns, for every row.
   Value broadcastDword(Value bytes, Value at, int64_t lanes);
 
@@ -124,6 +125,10 @@ struct Product {
 
 /// Rows n, n+1, ... of one token: `lanes` values to acc, of which only the rows inside the matrix are written.
 void storeRows(KernelBuilder &b, const Product &p, Value lanes, Value accRow, Value row);
+
+/// Asks for weights ahead of `at`, where a step of `bytes` bytes is read in order: for those of 1 KB ahead into the
+/// first cache, and of 4.5 KB, past the page in which hardware looks ahead by itself, into the second.
+void prefetchStream(KernelBuilder &b, Value weight, Value at, int64_t bytes);
 
 /// Columns [16 tile, 16 tile + 16 tiles) of a row of int8 activations that starts at `row`, readable up to whole tiles:
 /// in place, or where K ends inside them, copied to `stage` and filled up with zeros. Returns a flat buffer and an

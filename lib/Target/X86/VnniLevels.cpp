@@ -1,0 +1,77 @@
+//===- VnniLevels.cpp - x86-64 levels with vpdpbusd -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Vnni.h"
+
+#include "setun-rt/abi.h"
+#include "setun/Target/Kernels/KernelLevel.h"
+
+using namespace mlir;
+using namespace setun;
+
+namespace {
+
+class VnniLevel final : public KernelLevel {
+public:
+  VnniLevel(const Target &target, LevelInfo info)
+      : KernelLevel(target, std::move(info)), dot(x86::getVpdpbusd(getInfo().vectorBits)) {}
+
+private:
+  DotInstruction dot;
+
+  /// Tokens that are done in one pass over the weights; more go in register tiles.
+  int64_t mostStreamed() const { return dot.lanes == 16 ? 5 : 2; }
+
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &layout,
+                      Products products) const override {
+    if (products == Products::AddSub || isColumnProduct(shape))
+      return getAddSubForm(getInfo(), shape, tokens, AddSubRates{40, 80, 180, 230, 10});
+    double vector = 4.0 * dot.lanes, rate = dot.lanes == 16 ? 1 : 0.55; // products an instruction
+    if (tokens <= mostStreamed())
+      return {"vpdpbusd, streamed", true, (2 + 1.0 / layout.interleave) / vector, rate * (tokens == 1 ? 200 : 270)};
+    return {"vpdpbusd, register tiles", true, 1.6 / vector, rate * 350};
+  }
+
+  void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
+    if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
+      return emitAddSubProduct(b, p, getInfo().vectorBits);
+    for (int64_t tokens = 1; tokens <= mostStreamed(); ++tokens)
+      b.branch(b.equals(p.m, tokens), [&] { emitDotDecode(b, p, b.index(0), tokens, dot); });
+    b.branch(b.cmp(arith::CmpIPredicate::sgt, p.m, b.index(mostStreamed())),
+             [&] { emitDotTile(b, p, b.index(0), p.m, dot); });
+  }
+};
+
+} // namespace
+
+std::unique_ptr<TargetLevel> x86::createAvxVnniLevel(const Target &target) {
+  LevelInfo info;
+  info.name = "avx-vnni";
+  info.summary = "AVX-VNNI without AVX-512: Alder Lake and later, Zen 5";
+  info.cpu = "x86-64-v3";
+  info.features = "+avxvnni";
+  info.needs = {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe", "avxvnni"};
+  info.runtimeFeatures = SETUN_X86_AVX2 | SETUN_X86_AVXVNNI;
+  info.products = {"vpdpbusd"};
+  info.vectorBits = 256;
+  return std::make_unique<VnniLevel>(target, std::move(info));
+}
+
+std::unique_ptr<TargetLevel> x86::createAvx512VnniLevel(const Target &target) {
+  LevelInfo info;
+  info.name = "avx512-vnni";
+  info.summary = "AVX-512 with VNNI: Cascade Lake, Ice Lake, Zen 4 and later";
+  info.cpu = "x86-64-v4";
+  info.features = "+avx512vnni,-prefer-256-bit";
+  info.needs = {"avx2",    "fma",      "bmi",      "bmi2",     "f16c",     "lzcnt",     "movbe",
+                "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni"};
+  info.runtimeFeatures = SETUN_X86_AVX2 | SETUN_X86_AVX512VNNI;
+  info.products = {"vpdpbusd"};
+  info.vectorBits = 512;
+  return std::make_unique<VnniLevel>(target, std::move(info));
+}
