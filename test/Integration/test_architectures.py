@@ -11,7 +11,9 @@ import signal
 import subprocess
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from test_cases import FOLDER, MANIFEST, file_name
 
 LIBRARIES = "/usr/aarch64-linux-gnu"
@@ -131,3 +133,54 @@ def test_case_on_aarch64(setun, tmp_path, name):
     here = outputs([tmp_path / "x86-64"])
     for level in LEVELS:
         assert outputs([*ARM, "max", tmp_path / "aarch64"], level=level) == here, level
+
+
+def special_model(path):
+    """Casts and functions where processors differ: infinities, tiny numbers, what fits no integer, ties."""
+    nodes, outputs = [helper.make_node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16)], []
+
+    def add(op, inputs, kind=TensorProto.FLOAT, suffix="", **attributes):
+        name = f"{op}{suffix}"
+        nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        outputs.append(helper.make_tensor_value_info(name, kind, None))
+
+    for op in ("Exp", "Tanh", "Sigmoid", "Erf", "Sin", "Cos", "Log", "Sqrt", "Round", "Floor", "Reciprocal", "Softplus", "Gelu"):
+        add(op, ["x"])
+    for op in ("Add", "Mul", "Div", "Max", "Min", "Pow"):
+        add(op, ["x", "y"])
+    for kind in (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.FLOAT16):
+        add("Cast", ["x"], kind, f"_{kind}", to=kind)
+    for op in ("Add", "Mul", "Div"):
+        add(op, ["half", "half"], TensorProto.FLOAT16, "_half")
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "special", inputs, outputs)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), path)
+    return [output.name for output in outputs]
+
+
+def test_special_values(setun, tmp_path):
+    names = special_model(tmp_path / "special.onnx")
+    rng = np.random.default_rng(1)
+    chosen = [0, -0.0, 0.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 127.5, 128.5, -129.5, 256.5, 2.0**31, -2.0**31, 2.0**63, 1e20, 65519, 65520]
+    x = np.concatenate([np.array(chosen, np.float32), rng.integers(0, 2**32, 2000, np.uint32).view(np.float32)])
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.roll(x, 7))
+    results = {}
+    for target, emulator in {"x86-64": [], "aarch64": [*ARM, "max"]}.items():
+        compiled = setun("compile", tmp_path / "special.onnx", "-o", tmp_path / target, "--target", target)
+        assert compiled.returncode == 0, compiled.stderr
+        command = [*emulator, tmp_path / target]
+        for level in info(command)["levels"]:
+            ran = run(command, *(f"--input={name}={tmp_path / name}.npy" for name in "xy"), "--output-dir", tmp_path / "out", level=level)
+            if ran.returncode == 0:
+                results[level] = {name: np.load(tmp_path / "out" / file_name(name)) for name in names}
+            else:
+                assert target == "x86-64" and "this processor cannot run" in ran.stderr
+    assert {*LEVELS, "baseline"} <= set(results)
+    for level, outputs in results.items():
+        for name, want in results["baseline"].items():
+            got = outputs[name]
+            if want.dtype.kind == "f":  # a NaN's sign and payload are the processor's
+                assert np.array_equal(np.isnan(got), np.isnan(want)), (level, name)
+                got, want = np.nan_to_num(got, nan=0, posinf=np.inf, neginf=-np.inf), np.nan_to_num(want, nan=0, posinf=np.inf, neginf=-np.inf)
+            assert got.tobytes() == want.tobytes(), (level, name)

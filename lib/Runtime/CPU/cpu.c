@@ -72,20 +72,16 @@ void setun_float_state_leave(uint32_t saved) { __asm__ volatile("ldmxcsr %0" : :
 uint64_t setun_cpu_features(void) { return setun_arm_features(getauxval(AT_HWCAP), getauxval(AT_HWCAP2)); }
 
 /* FPCR's upper half has no bits; all bits 0 is the default. Writing it may stall, so only changes are written. */
-static void write_fpcr(uint64_t value) { __asm__ volatile("msr fpcr, %0" : : "r"(value) : "memory"); }
-
-uint32_t setun_float_state_enter(void) {
-  uint64_t saved;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(saved) : : "memory");
-  if (saved)
-    write_fpcr(0);
-  return (uint32_t)saved;
+static uint32_t set_fpcr(uint64_t value) {
+  uint64_t before;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(before) : : "memory");
+  if (before != value)
+    __asm__ volatile("msr fpcr, %0" : : "r"(value) : "memory");
+  return (uint32_t)before;
 }
 
-void setun_float_state_leave(uint32_t saved) {
-  if (saved)
-    write_fpcr(saved);
-}
+uint32_t setun_float_state_enter(void) { return set_fpcr(0); }
+void setun_float_state_leave(uint32_t saved) { set_fpcr(saved); }
 
 #else
 uint64_t setun_cpu_features(void) { return 0; }
