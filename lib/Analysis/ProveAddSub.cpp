@@ -16,6 +16,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -51,6 +52,9 @@ static bool isPlain(Operation *op) {
     return reduction.getKind() == vector::CombiningKind::ADD;
   if (auto call = dyn_cast<func::CallOp>(op))
     return call.getCallee().starts_with(kPrefix); // its own loops are looked at in turn
+  // An instruction of a target that its emulation shows to be made of such operations.
+  if (isa<LLVM::CallIntrinsicOp>(op))
+    return op->hasAttr("setun.plain");
   return isa<scf::SCFDialect>(op->getDialect());
 }
 

@@ -43,3 +43,18 @@ func.func @smull(%x: vector<8xi8>, %y: vector<8xi8>) -> vector<8xi16> {
   %0 = llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"(%x, %y) : (vector<8xi8>, vector<8xi8>) -> vector<8xi16>
   return %0 : vector<8xi16>
 }
+
+// An index of 16 or more finds nothing.
+// CHECK-LABEL: @tbl
+// CHECK-SAME: %[[TABLE:.*]]: vector<16xi8>, %[[INDEX:.*]]: vector<16xi8>
+// CHECK: arith.cmpi eq, %[[INDEX]]
+// CHECK: vector.shuffle %[[TABLE]], %[[TABLE]] [0, 0, 0,
+// CHECK: arith.select
+// CHECK: vector.shuffle %[[TABLE]], %[[TABLE]] [15, 15, 15,
+// CHECK: arith.select
+// CHECK-NOT: call_intrinsic
+// CHECK: return
+func.func @tbl(%table: vector<16xi8>, %index: vector<16xi8>) -> vector<16xi8> {
+  %0 = llvm.call_intrinsic "llvm.aarch64.neon.tbl1.v16i8"(%table, %index) : (vector<16xi8>, vector<16xi8>) -> vector<16xi8>
+  return %0 : vector<16xi8>
+}

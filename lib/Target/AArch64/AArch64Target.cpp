@@ -21,6 +21,8 @@ using namespace mlir;
 using namespace setun;
 using namespace setun::aarch64;
 
+static constexpr int64_t kFew = 6; // tokens: for more of them additions go by tables of four activations
+
 static Value isAtMost(KernelBuilder &b, Value count, int64_t most) {
   return b.cmp(arith::CmpIPredicate::sle, count, b.index(most));
 }
@@ -39,6 +41,30 @@ public:
 protected:
   /// As the oldest, of 2016, would do the additions: Cortex-A72 at 1.5 GHz.
   static constexpr AddSubRates kRates{5, 12, 20, 29, 1.5};
+
+  ProductForm getAdditions(const ProductShape &shape, int64_t tokens) const {
+    if (tokens <= kFew && !isColumnProduct(shape))
+      return {"table look-up, 16 rows x 2 tokens", false, tokens == 1 ? 0.22 : 0.2, 9};
+    return getAddSubForm(getInfo(), shape, tokens, kRates);
+  }
+
+  /// Whole blocks of 32 tokens by tables, the rest by smaller ones or, if they are few, by `few`.
+  void emitAdditions(KernelBuilder &b, const Product &p,
+                     function_ref<void(KernelBuilder &, const Product &, Value, Value)> few = emitLookup) const {
+    if (p.scales || isa<FloatType>(p.activation))
+      return emitColumnAdd(b, p, b.index(0), p.m);
+    unsigned bits = getInfo().vectorBits;
+    Value whole = b.min(b.shl(b.shr(b.add(p.m, 15), 5), 5), p.m), rest = b.sub(p.m, whole);
+    auto more = [&](Value count, int64_t than) { return b.cmp(arith::CmpIPredicate::sgt, count, b.index(than)); };
+    b.branch(more(whole, 0), [&] { emitTableAdd(b, p, b.index(0), whole, 32, bits); });
+    b.branch(
+        more(rest, 8), [&] { emitTableAdd(b, p, whole, p.m, 16, bits); },
+        [&] {
+          b.branch(
+              more(rest, kFew), [&] { emitTableAdd(b, p, whole, p.m, 8, bits); },
+              [&] { b.branch(more(rest, 0), [&] { few(b, p, whole, p.m); }); });
+        });
+  }
 };
 
 /// Any ARMv8-A processor.
@@ -47,8 +73,6 @@ public:
   explicit NeonLevel(const Target &target) : AArch64Level(target, makeInfo()) {}
 
 private:
-  static constexpr int64_t kMostOneByOne = 5; // tokens: for more a table pays
-
   static LevelInfo makeInfo() {
     LevelInfo info;
     info.name = "neon";
@@ -62,17 +86,18 @@ private:
 
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &,
                       Products products) const override {
-    if (products == Products::AddSub || isColumnProduct(shape) || tokens > kMostOneByOne)
-      return getAddSubForm(getInfo(), shape, tokens, kRates);
+    if (products == Products::AddSub || isColumnProduct(shape) || tokens > 1)
+      return getAdditions(shape, tokens);
     return {"smlal, streamed", true, 15.5 / 64, 12};
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
-    if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
-      return emitAddSubProduct(b, p, getInfo().vectorBits);
-    b.branch(
-        isAtMost(b, p.m, kMostOneByOne), [&] { emitSmlalDecode(b, p, b.index(0), p.m); },
-        [&] { emitAddSubProduct(b, p, getInfo().vectorBits); });
+    if (products == Products::AddSub)
+      return emitAdditions(b, p);
+    emitAdditions(b, p, [](KernelBuilder &b, const Product &p, Value from, Value to) {
+      b.branch(
+          b.equals(b.sub(to, from), 1), [&] { emitSmlalDecode(b, p, from, to); }, [&] { emitLookup(b, p, from, to); });
+    });
   }
 };
 
@@ -82,7 +107,7 @@ public:
   DotLevel(const Target &target, bool pairs) : AArch64Level(target, makeInfo(pairs)), pairs(pairs) {}
 
 private:
-  static constexpr int64_t kMostStreamed = 8;
+  int64_t mostStreamed() const { return pairs ? 4 : 8; } // more operands of smmla do not fit in registers
 
   static LevelInfo makeInfo(bool pairs) {
     LevelInfo info;
@@ -109,10 +134,10 @@ private:
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &,
                       Products products) const override {
     if (products == Products::AddSub || isColumnProduct(shape))
-      return getAddSubForm(getInfo(), shape, tokens, kRates);
+      return getAdditions(shape, tokens);
     if (tokens == 1)
       return {"sdot, streamed", true, 9.2 / 64, pairs ? 80.0 : 40.0};
-    if (tokens > kMostStreamed)
+    if (tokens > mostStreamed())
       return {pairs ? "smmla, 8 rows x 8 tokens" : "sdot, 8 rows x 8 tokens", true, pairs ? 0.045 : 0.077,
               pairs ? 200.0 : 75.0, 4};
     return {pairs ? "smmla, streamed" : "sdot, streamed", true, pairs ? 0.09 : 0.11, pairs ? 110.0 : 50.0, 2};
@@ -120,10 +145,10 @@ private:
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
     if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
-      return emitAddSubProduct(b, p, getInfo().vectorBits);
+      return emitAdditions(b, p);
     Value zero = b.index(0);
     auto stream = [&](auto &self, int64_t count) -> void {
-      if (count > kMostStreamed)
+      if (count > mostStreamed())
         return emitDotTile(b, p, zero, p.m, pairs);
       b.branch(
           isAtMost(b, p.m, count), [&] { emitDotStream(b, p, zero, p.m, count, pairs); },

@@ -38,12 +38,9 @@ struct Task {
   Value token = {}, lastToken = {}, tokenCount = {}; // first, last of all, how many here
 
   void unpack(Value firstTile, Value count);
-  void stage(Value firstToken, Value firstTile, Value count);
+  void stage(Value firstToken, Value firstTile, Value tiles, int64_t count);
   void addGroup(Value group, Value count, int64_t tokens);
   void writeOut();
-
-private:
-  Value loadColumns(Value row, Value tile);
 };
 
 } // namespace
@@ -79,41 +76,27 @@ void Task::unpack(Value firstTile, Value count) {
   });
 }
 
-/// The 16 activations of a tile, zeros past K.
-Value Task::loadColumns(Value row, Value tile) {
-  Value from = b.shl(tile, 4), left = b.sub(p.k, from), at = b.add(row, from);
-  VectorType type = b.i8s(Product::kTile);
-  auto k = getConstant(p.k);
-  if (k && *k % Product::kTile == 0)
-    return b.load(p.x, at, type);
-  return b.choose(
-      b.cmp(arith::CmpIPredicate::sge, left, b.index(Product::kTile)), [&] { return Values{b.load(p.x, at, type)}; },
-      [&] {
-        b.store(b.constant(type, 0), part, b.index(0));
-        b.loop(b.index(0), left, 1, [&](Value i) { b.store(b.load(p.x, b.add(at, i)), part, i); });
-        return Values{b.load(part, b.index(0), type)};
-      })[0];
-}
-
-/// The columns of eight tokens from `firstToken` on; those past the last repeat it.
-void Task::stage(Value firstToken, Value firstTile, Value count) {
-  b.loop(b.index(0), b.index(kGroup), 2, {firstToken, b.index(0)}, [&](Value, ValueRange tokens) {
-    Value rows[2];
-    for (int64_t i = 0; i < 2; ++i)
-      rows[i] = b.mul(b.min(b.add(tokens[0], i), lastToken), p.xStride);
-    b.loop(b.index(0), count, 1, {firstTile, tokens[1]}, [&](Value, ValueRange now) {
-      Value x = loadColumns(rows[0], now[0]), y = loadColumns(rows[1], now[0]);
-      if (pairs) {
-        Value low = b.bitcast(x, b.i32s(4)), high = b.bitcast(y, b.i32s(4));
-        x = b.bitcast(b.shuffle(low, high, {0, 2, 4, 6}), b.i8s(16));
-        y = b.bitcast(b.shuffle(low, high, {1, 3, 5, 7}), b.i8s(16));
+/// The columns of `count` tokens from `firstToken` on, 4 or 8; those past the last repeat it.
+void Task::stage(Value firstToken, Value firstTile, Value tiles, int64_t count) {
+  const int64_t together = 4;
+  b.loop(b.index(0), b.index(count), together, {firstToken, b.index(0)}, [&](Value, ValueRange tokens) {
+    Values rows;
+    for (int64_t i = 0; i < together; ++i)
+      rows.push_back(b.mul(b.min(b.add(tokens[0], i), lastToken), p.xStride));
+    b.loop(b.index(0), tiles, 1, {firstTile, tokens[1]}, [&](Value, ValueRange now) {
+      Values all;
+      for (Value row : rows)
+        all.push_back(loadColumns(b, p, row, now[0], part));
+      for (int64_t i = 0; pairs && i < together; i += 2) {
+        Value low = b.bitcast(all[i], b.i32s(4)), high = b.bitcast(all[i + 1], b.i32s(4));
+        all[i] = b.bitcast(b.shuffle(low, high, {0, 2, 4, 6}), b.i8s(16));
+        all[i + 1] = b.bitcast(b.shuffle(low, high, {1, 3, 5, 7}), b.i8s(16));
       }
-      // sdot: [token][16]; smmla: [half of the columns][pair of tokens][16].
-      b.store(x, columns, now[1]);
-      b.store(y, columns, b.add(now[1], pairs ? 64 : 16));
+      for (int64_t i = 0; i < together; ++i)
+        b.store(all[i], columns, b.add(now[1], 16 * i));
       return Values{b.add(now[0], 1), b.add(now[1], kTileBytes)};
     });
-    return Values{b.add(tokens[0], 2), b.add(tokens[1], pairs ? 16 : 32)};
+    return Values{b.add(tokens[0], together), b.add(tokens[1], 16 * together)};
   });
 }
 
@@ -138,7 +121,7 @@ void Task::addGroup(Value group, Value count, int64_t tokens) {
           for (int64_t i = 0; i < 4; ++i)
             rows.push_back(w(4 * odd + i));
           for (int64_t t = 0; t < tokens / 2; ++t) {
-            Value two = x(4 * odd + t);
+            Value two = x(2 * t + odd);
             for (int64_t i = 0; i < 4; ++i)
               next[4 * t + i] = smmla(b, next[4 * t + i], two, rows[i]);
           }
@@ -213,12 +196,12 @@ void aarch64::emitDotTile(KernelBuilder &b, const Product &p, Value from, Value 
       Value count = b.min(b.sub(p.colTiles, tile), b.index(kTilesPerBlock));
       task.unpack(tile, count);
       Value end = b.loop(zero, groups, 1, {task.token}, [&](Value group, ValueRange now) {
-        task.stage(now[0], tile, count);
+        task.stage(now[0], tile, count, kGroup);
         task.addGroup(group, count, kGroup);
         return Values{b.add(now[0], kGroup)};
       })[0];
       b.branch(rest, [&] {
-        task.stage(end, tile, count);
+        task.stage(end, tile, count, kGroup / 2);
         task.addGroup(groups, count, kGroup / 2);
       });
     });

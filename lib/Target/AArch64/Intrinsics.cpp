@@ -14,7 +14,8 @@ using namespace mlir;
 using namespace setun;
 
 static constexpr StringLiteral kSdot = "llvm.aarch64.neon.sdot.v4i32.v16i8",
-                               kSmmla = "llvm.aarch64.neon.smmla.v4i32.v16i8", kSmull = "llvm.aarch64.neon.smull.v8i16";
+                               kSmmla = "llvm.aarch64.neon.smmla.v4i32.v16i8", kSmull = "llvm.aarch64.neon.smull.v8i16",
+                               kTbl = "llvm.aarch64.neon.tbl1.v16i8";
 
 static Value call(KernelBuilder &b, StringRef name, VectorType type, ValueRange operands) {
   return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), operands).getResult(0);
@@ -23,6 +24,11 @@ static Value call(KernelBuilder &b, StringRef name, VectorType type, ValueRange 
 Value aarch64::sdot(KernelBuilder &b, Value acc, Value x, Value y) { return call(b, kSdot, b.i32s(4), {acc, x, y}); }
 Value aarch64::smmla(KernelBuilder &b, Value acc, Value x, Value y) { return call(b, kSmmla, b.i32s(4), {acc, x, y}); }
 Value aarch64::smull(KernelBuilder &b, Value x, Value y) { return call(b, kSmull, b.i16s(8), {x, y}); }
+Value aarch64::tbl(KernelBuilder &b, Value table, Value index) {
+  Value found = call(b, kTbl, b.i8s(16), {table, index});
+  found.getDefiningOp()->setAttr("setun.plain", b.getUnitAttr()); // it chooses, as its emulation says
+  return found;
+}
 
 /// Adds to each of the four lanes of `acc` the products of `count` bytes: byte i of lane l is x[at(l, i)] y[bt(l, i)].
 static Value addProducts(KernelBuilder &b, Value acc, Value x, Value y, int64_t count,
@@ -55,6 +61,12 @@ struct EmulateNeon : OpRewritePattern<LLVM::CallIntrinsicOp> {
     } else if (op.getIntrin() == kSmull) {
       auto wide = [&](Value v) -> Value { return arith::ExtSIOp::create(b, b.i16s(8), v); };
       result = arith::MulIOp::create(b, wide(args[0]), wide(args[1]));
+    } else if (op.getIntrin() == kTbl) {
+      result = b.constant(b.i8s(16), 0);
+      for (int64_t i = 0; i < 16; ++i) {
+        SmallVector<int64_t> lanes(16, i);
+        result = b.select(b.equals(args[1], i), b.shuffle(args[0], args[0], lanes), result);
+      }
     } else {
       return failure();
     }

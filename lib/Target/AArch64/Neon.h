@@ -25,10 +25,15 @@ Value sdot(KernelBuilder &b, Value acc, Value x, Value y);
 Value smmla(KernelBuilder &b, Value acc, Value x, Value y);
 /// Eight products of signed bytes, as int16.
 Value smull(KernelBuilder &b, Value x, Value y);
+/// Byte i is table[index[i]], or 0 where an index is 16 or more.
+Value tbl(KernelBuilder &b, Value table, Value index);
 void populateEmulation(mlir::RewritePatternSet &patterns);
 
 /// Sums of 2 or 4 vectors as one.
 Value concat(KernelBuilder &b, mlir::ArrayRef<Value> parts);
+
+/// The 16 activations of a tile of the row that begins at `row`, zeros past K; `part` is scratch for that.
+Value loadColumns(KernelBuilder &b, const Product &p, Value row, Value tile, Value part);
 
 /// The last columns of a few tokens, fewer than `tiles` whole tiles are long, filled up with zeros; and minus the sum
 /// of each token's activations. Both are made once, before the parallel loop. Tokens past the last repeat it.
@@ -50,6 +55,9 @@ void emitDotTile(KernelBuilder &b, const Product &p, Value from, Value to, bool 
 
 /// One token after another without dot instructions: smlal into int16.
 void emitSmlalDecode(KernelBuilder &b, const Product &p, Value from, Value to);
+
+/// A few tokens by additions: tables of pairs of activations, looked up for 16 rows at a time.
+void emitLookup(KernelBuilder &b, const Product &p, Value from, Value to);
 
 } // namespace setun::aarch64
 

@@ -1,4 +1,4 @@
-"""Reads a disassembly of x86 code (llvm-objdump -d --no-show-raw-insn) and fails if a loop of a function named ternary_*
+"""Reads a disassembly of x86 or AArch64 code (llvm-objdump -d --no-show-raw-insn) and fails if a loop of a function named ternary_*
 multiplies.
 
 A loop is what lies between a backward jump and its target. Two things may stand in a loop that holds other loops, never in
@@ -9,10 +9,11 @@ multiplication by the scale of a group of columns.
 import re
 import sys
 
-SCALAR = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?)$")
-SCALE = re.compile(r"^v?mul[sp]s$")
+SCALAR = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?|m(add|sub|neg)|[us]m(ull|ulh|addl|subl))$")
+SCALE = re.compile(r"^(v?mul[sp]s|fmul)$")
 ANY = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?|v?mul[sp][sdh]|v?pmul\w*|v?pmadd\w*|vpmadd52\w*|vpdp\w*|v?dpp[sd]|vf[n]?m(add|sub)\w*|"
-                 r"v?psign\w*|gf2p8mul\w*|v?pclmul\w*)$")
+                 r"v?psign\w*|gf2p8mul\w*|v?pclmul\w*|"
+                 r"m(la|ls|add|sub|neg)|[us]m(ul|la|ls|add|sub)[lh]2?|\w*dot|\w*mmla|f[n]?m(ul|la|ls|add|sub)\w*|sqr?dm\w*|pmull?2?)$")
 
 
 def functions(lines):
@@ -35,11 +36,19 @@ def loops(body):
     """Intervals of addresses, one a target of backward jumps."""
     ends = {}
     for address, mnemonic, operands in body:
-        target = re.match(r"^(?:0x)?([0-9a-f]+)\b", operands)
-        if mnemonic.startswith("j") and target:
+        target = re.search(r"(?:^|, )(?:0x)?([0-9a-f]+)\b(?= <|$)", operands)
+        if re.match(r"^(j\w+|b|b\.\w+|cbn?z|tbn?z)$", mnemonic) and target:
             start = int(target.group(1), 16)
             if body[0][0] <= start <= address:
                 ends[start] = max(ends.get(start, 0), address)
+    # The compiler may put the end of a loop before its middle: a jump from behind into a loop belongs to it.
+    grown = True
+    while grown:
+        grown = False
+        for first, last in list(ends.items()):
+            behind = [end for start, end in ends.items() if first < start <= last < end]
+            if behind:
+                ends[first], grown = max(behind), True
     return sorted(ends.items())
 
 

@@ -146,9 +146,9 @@ TEST_F(TargetTest, DotProductsLeadWhereThereAreSome) {
     }
     EXPECT_TRUE(level("aarch64:dotprod").getPlan(bytes(m), layout, Products::Best).multiplies);
   }
-  // Without them tables win from six tokens on.
-  EXPECT_TRUE(level("aarch64:neon").getPlan(bytes(5), layout, Products::Best).multiplies);
-  EXPECT_FALSE(level("aarch64:neon").getPlan(bytes(6), layout, Products::Best).multiplies);
+  // Without them tables win from the second token on.
+  EXPECT_TRUE(level("aarch64:neon").getPlan(bytes(1), layout, Products::Best).multiplies);
+  EXPECT_FALSE(level("aarch64:neon").getPlan(bytes(2), layout, Products::Best).multiplies);
 }
 
 TEST_F(TargetTest, PaddingIsPaidFor) {
