@@ -21,7 +21,7 @@ using namespace mlir;
 using namespace setun;
 using namespace setun::aarch64;
 
-static constexpr int64_t kFew = 6; // tokens: for more of them additions go by tables of four activations
+static constexpr int64_t kFew = 4; // tokens: for more of them additions go by tables of four activations
 
 static Value isAtMost(KernelBuilder &b, Value count, int64_t most) {
   return b.cmp(arith::CmpIPredicate::sle, count, b.index(most));
@@ -31,21 +31,37 @@ namespace {
 
 class AArch64Level : public KernelLevel {
 public:
-  using KernelLevel::KernelLevel;
-
   /// One row tile a step first: its 64 bytes are what fits in the registers of a step.
   std::vector<PackedLayout> getLayouts(const ProductShape &) const override {
     return {Product::getLayout(1), Product::getLayout(2), Product::getLayout(4)};
   }
 
 protected:
-  /// As the oldest, of 2016, would do the additions: Cortex-A72 at 1.5 GHz.
-  static constexpr AddSubRates kRates{5, 12, 20, 29, 1.5};
+  /// Multiply-adds a cycle of the inner loops, as llvm-mca has them for one processor, and its clock.
+  struct Core {
+    double gigahertz, stream, lookup, lookup2, table8, table16, table32, column;
+  };
+
+  AArch64Level(const Target &target, LevelInfo info, Core core) : KernelLevel(target, std::move(info)), core(core) {}
+
+  /// A form from what 64 multiply-adds take in its inner loop and in all, and from the loop's rate.
+  ProductForm makeForm(std::string name, bool multiplies, double inner, double all, double perCycle,
+                       int64_t tokens = 1) const {
+    return {std::move(name), multiplies, all / 64, perCycle * core.gigahertz * inner / all, tokens};
+  }
 
   ProductForm getAdditions(const ProductShape &shape, int64_t tokens) const {
-    if (tokens <= kFew && !isColumnProduct(shape))
-      return {"table look-up, 16 rows x 2 tokens", false, tokens == 1 ? 0.22 : 0.2, 9};
-    return getAddSubForm(getInfo(), shape, tokens, kRates);
+    if (isColumnProduct(shape))
+      return makeForm("column add", false, 144, 150, core.column);
+    if (tokens == 1)
+      return makeForm("table look-up, 16 rows", false, 14, 15.4, core.lookup);
+    if (tokens <= kFew)
+      return makeForm("table look-up, 16 rows x 2 tokens", false, 12.4, 13.5, core.lookup2, 2);
+    if (tokens <= 8)
+      return makeForm("table add, 8 tokens a block", false, 10.1, 11.1, core.table8, 8);
+    if (tokens <= 16)
+      return makeForm("table add, 16 tokens a block", false, 7.5, 8.5, core.table16, 16);
+    return makeForm("table add, 32 tokens a block", false, 5.8, 7.1, core.table32, 32);
   }
 
   /// Whole blocks of 32 tokens by tables, the rest by smaller ones or, if they are few, by `few`.
@@ -65,12 +81,15 @@ protected:
               [&] { b.branch(more(rest, 0), [&] { few(b, p, whole, p.m); }); });
         });
   }
+
+  const Core core;
 };
 
 /// Any ARMv8-A processor.
 class NeonLevel final : public AArch64Level {
 public:
-  explicit NeonLevel(const Target &target) : AArch64Level(target, makeInfo()) {}
+  explicit NeonLevel(const Target &target)
+      : AArch64Level(target, makeInfo(), {1.8, 8.0, 6.0, 6.7, 14.2, 18.2, 22.0, 0.6}) {} // Cortex-A72
 
 private:
   static LevelInfo makeInfo() {
@@ -88,7 +107,7 @@ private:
                       Products products) const override {
     if (products == Products::AddSub || isColumnProduct(shape) || tokens > 1)
       return getAdditions(shape, tokens);
-    return {"smlal, streamed", true, 15.5 / 64, 12};
+    return makeForm("smlal, streamed", true, 15.5, 16.8, core.stream);
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
@@ -104,7 +123,11 @@ private:
 /// sdot, and smmla where there is one.
 class DotLevel final : public AArch64Level {
 public:
-  DotLevel(const Target &target, bool pairs) : AArch64Level(target, makeInfo(pairs)), pairs(pairs) {}
+  DotLevel(const Target &target, bool pairs)
+      : AArch64Level(target, makeInfo(pairs),
+                     pairs ? Core{2.6, 31.9, 14.6, 14.6, 39.2, 61.0, 68.1, 1.3} // Neoverse V1
+                           : Core{2.5, 16.0, 9.1, 9.8, 11.9, 15.3, 17.5, 0.8}), // Neoverse N1, Cortex-A76
+        pairs(pairs) {}
 
 private:
   int64_t mostStreamed() const { return pairs ? 4 : 8; } // more operands of smmla do not fit in registers
@@ -136,11 +159,19 @@ private:
     if (products == Products::AddSub || isColumnProduct(shape))
       return getAdditions(shape, tokens);
     if (tokens == 1)
-      return {"sdot, streamed", true, 9.2 / 64, pairs ? 80.0 : 40.0};
-    if (tokens > mostStreamed())
-      return {pairs ? "smmla, 8 rows x 8 tokens" : "sdot, 8 rows x 8 tokens", true, pairs ? 0.045 : 0.077,
-              pairs ? 200.0 : 75.0, 4};
-    return {pairs ? "smmla, streamed" : "sdot, streamed", true, pairs ? 0.09 : 0.11, pairs ? 110.0 : 50.0, 2};
+      return makeForm("sdot, streamed", true, 9.25, 9.5, core.stream);
+    if (tokens <= 2)
+      return pairs ? makeForm("smmla, streamed", true, 7.5, 7.6, 37.8, 2)
+                   : makeForm("sdot, streamed", true, 7.9, 7.9, 18.3, 2);
+    if (tokens <= 4)
+      return pairs ? makeForm("smmla, streamed", true, 5.1, 5.1, 56.8, 4)
+                   : makeForm("sdot, streamed", true, 6.1, 6.1, 23.3, 4);
+    if (tokens <= mostStreamed())
+      return makeForm("sdot, streamed", true, 5.6, 6.0, 26.9, 2);
+    // Unpacking is shared by the tokens of a task.
+    double shared = static_cast<double>(std::min<int64_t>(tokens, 64));
+    return pairs ? makeForm("smmla, 8 rows x 8 tokens", true, 2.7, 3.2 + 18 / shared, 127, 4)
+                 : makeForm("sdot, 8 rows x 8 tokens", true, 4.75, 5.2 + 15 / shared, 31, 4);
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {

@@ -10,7 +10,8 @@ import sys
 
 PRODUCTS = [(re.compile(r"^[us]+dot$"), 16), (re.compile(r"^[us]+mmla$"), 32), (re.compile(r"^[us]ml[as]l2?$"), 8),
             (re.compile(r"^[us]mull2?$"), 8), (re.compile(r"^mla$"), 8), (re.compile(r"^tbl$"), 16)]
-ENTRY = re.compile(r"^add\s+v\d+\.8h")
+ENTRY = re.compile(r"^add v\d+\.8h")
+BUILDS = re.compile(r"^(sub|neg) v\d+\.8h")  # a loop that makes a table
 
 
 def functions(lines):
@@ -45,7 +46,10 @@ def innermost(body):
 
 def multiply_adds(loop):
     total = sum(next((n for name, n in PRODUCTS if name.match(mnemonic)), 0) for _, mnemonic, _ in loop)
-    return total or 32 * sum(bool(ENTRY.match(mnemonic + " " + operands)) for _, mnemonic, operands in loop)
+    text = [mnemonic + " " + operands for _, mnemonic, operands in loop]
+    if total or any(BUILDS.match(line) for line in text):
+        return total
+    return 32 * sum(bool(ENTRY.match(line)) for line in text)
 
 
 def main():
