@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 // The only other program a compilation runs. For another system than this one it is Debian's cross compiler
-// (aarch64-linux-gnu-gcc), or clang with lld, which finds its way in most sysroots; docs/cross-compiling.md.
+// (ARCHITECTURE-linux-gnu-gcc), or clang with lld, which finds its way in most sysroots; docs/cross-compiling.md.
 
 #include "setun/Compiler/Link.h"
 
@@ -34,7 +34,7 @@ struct System {
     isNative = triple.getArch() == host.getArch() && triple.getOS() == host.getOS() &&
                triple.getEnvironment() == host.getEnvironment();
   }
-  /// "aarch64-linux-gnu", as cross toolchains are named.
+  /// ARCHITECTURE-linux-gnu, as cross toolchains are named.
   std::string getName() const {
     std::string name = (triple.getArchName() + "-" + triple.getOSName()).str();
     return triple.getEnvironmentName().empty() ? name : (name + "-" + triple.getEnvironmentName()).str();
