@@ -43,7 +43,7 @@ static int measure(setun_language *lm, const int64_t *ids, int64_t prompt, int64
 static void print_row(const setun_command *command, setun_program *program, char letter, int64_t tokens,
                       const double *rates, int64_t repetitions) {
   const char *name = setun_describe(program)->name;
-  printf("| %-24.24s | %-10.10s | %7d | %c%-6lld | %10.2f | %10.2f .. %-10.2f |\n", name ? name : command->program,
+  printf("| %-24.24s | %-11.11s | %7d | %c%-6lld | %10.2f | %10.2f .. %-10.2f |\n", name ? name : command->program,
          setun_level_name(program), setun_threads(program), letter, (long long)tokens, median(rates, repetitions),
          rates[0], rates[repetitions - 1]);
 }
@@ -66,8 +66,8 @@ static void report(const setun_command *command, setun_program *program, int64_t
     printf("}\n");
     return;
   }
-  printf("| model                    | level      | threads | test    | tokens/s   | slowest .. fastest       |\n"
-         "|--------------------------|------------|---------|---------|------------|--------------------------|\n");
+  printf("| model                    | level       | threads | test    | tokens/s   | slowest .. fastest       |\n"
+         "|--------------------------|-------------|---------|---------|------------|--------------------------|\n");
   print_row(command, program, 'p', prompt, prefill, repetitions);
   if (count)
     print_row(command, program, 'n', count, decode, repetitions);
