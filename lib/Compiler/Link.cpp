@@ -155,7 +155,10 @@ LogicalResult setun::linkModel(StringRef object, StringRef output, StringRef tri
     if (auto text = llvm::MemoryBuffer::getFile(log))
       message += (*text)->getBuffer().rtrim();
     InFlightDiagnostic error = emitError(loc) << "linking " << options.output << " failed: " << message;
-    if (!system.isNative)
+    if (!options.sysroot.empty())
+      error.attachNote() << "the sysroot must hold what it takes to link for " << system.getName()
+                         << ": the C library with its start files, and libgcc";
+    else if (!system.isNative)
       error.attachNote() << "the C library of " << system.getName()
                          << " must be installed (on Debian, packages libc6-dev-*-cross and libgcc-*-dev-*-cross), or "
                             "--sysroot tell where it is";
