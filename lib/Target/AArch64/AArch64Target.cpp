@@ -97,7 +97,7 @@ private:
     info.name = "neon";
     info.summary = "any ARMv8-A processor: Cortex-A53, A57, A72";
     info.cpu = "generic";
-    info.products = {"smlal"};
+    info.products = {"smlal", "tbl"};
     info.convertsHalf = true;
     info.memoryGBs = 4;
     return info;

@@ -191,7 +191,9 @@ void aarch64::emitDotTile(KernelBuilder &b, const Product &p, Value from, Value 
            [&](Value i) { b.store(b.constant(b.i32s(16), 0), task.sums, i); });
     // Four tokens or less are half a group.
     Value groups = b.shr(b.add(task.tokenCount, 3), 3);
-    Value rest = b.cmp(arith::CmpIPredicate::sgt, task.tokenCount, b.shl(groups, 3));
+    auto all = getConstant(tokens);
+    Value rest = all && (*all + 3) % kGroup <= 3 ? b.constant(b.getI1Type(), 0)
+                                                 : b.cmp(arith::CmpIPredicate::sgt, task.tokenCount, b.shl(groups, 3));
     b.loop(zero, p.colTiles, kTilesPerBlock, [&](Value tile) {
       Value count = b.min(b.sub(p.colTiles, tile), b.index(kTilesPerBlock));
       task.unpack(tile, count);
