@@ -61,8 +61,9 @@
 // NEON: scf.for %{{.*}} = %c0 to %c160 step %c16
 // NEON: arith.shrui %{{.*}} : vector<16xi8>
 // NEON-COUNT-64: llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"
-// NEON-NOT: llvm.call_intrinsic
+// NEON-NOT: smull
 // NEON: arith.shrsi %{{.*}} : vector<8xi16>
+// NEON: llvm.call_intrinsic "llvm.aarch64.neon.saddlp.v4i32.v8i16"
 // NEON-LABEL: @ternary_two
 // NEON: llvm.call_intrinsic "llvm.aarch64.neon.tbl1.v16i8"
 // NEON-LABEL: @ternary_prefill

@@ -58,3 +58,14 @@ func.func @tbl(%table: vector<16xi8>, %index: vector<16xi8>) -> vector<16xi8> {
   %0 = llvm.call_intrinsic "llvm.aarch64.neon.tbl1.v16i8"(%table, %index) : (vector<16xi8>, vector<16xi8>) -> vector<16xi8>
   return %0 : vector<16xi8>
 }
+
+// CHECK-LABEL: @saddlp
+// CHECK: vector.shuffle %{{.*}} [0, 2, 4, 6]
+// CHECK: vector.shuffle %{{.*}} [1, 3, 5, 7]
+// CHECK: arith.addi %{{.*}} : vector<4xi32>
+// CHECK-NOT: call_intrinsic
+// CHECK: return
+func.func @saddlp(%words: vector<8xi16>) -> vector<4xi32> {
+  %0 = llvm.call_intrinsic "llvm.aarch64.neon.saddlp.v4i32.v8i16"(%words) : (vector<8xi16>) -> vector<4xi32>
+  return %0 : vector<4xi32>
+}

@@ -107,7 +107,7 @@ private:
                       Products products) const override {
     if (products == Products::AddSub || isColumnProduct(shape) || tokens > 1)
       return getAdditions(shape, tokens);
-    return makeForm("smlal, streamed", true, 15.5, 16.8, core.stream);
+    return makeForm("smlal, streamed", true, 15.5, 16.5, core.stream);
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {

@@ -15,7 +15,7 @@ using namespace setun;
 
 static constexpr StringLiteral kSdot = "llvm.aarch64.neon.sdot.v4i32.v16i8",
                                kSmmla = "llvm.aarch64.neon.smmla.v4i32.v16i8", kSmull = "llvm.aarch64.neon.smull.v8i16",
-                               kTbl = "llvm.aarch64.neon.tbl1.v16i8";
+                               kSaddlp = "llvm.aarch64.neon.saddlp.v4i32.v8i16", kTbl = "llvm.aarch64.neon.tbl1.v16i8";
 
 static Value call(KernelBuilder &b, StringRef name, VectorType type, ValueRange operands) {
   return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), operands).getResult(0);
@@ -24,6 +24,8 @@ static Value call(KernelBuilder &b, StringRef name, VectorType type, ValueRange 
 Value aarch64::sdot(KernelBuilder &b, Value acc, Value x, Value y) { return call(b, kSdot, b.i32s(4), {acc, x, y}); }
 Value aarch64::smmla(KernelBuilder &b, Value acc, Value x, Value y) { return call(b, kSmmla, b.i32s(4), {acc, x, y}); }
 Value aarch64::smull(KernelBuilder &b, Value x, Value y) { return call(b, kSmull, b.i16s(8), {x, y}); }
+Value aarch64::saddlp(KernelBuilder &b, Value words) { return call(b, kSaddlp, b.i32s(4), {words}); }
+
 Value aarch64::tbl(KernelBuilder &b, Value table, Value index) {
   Value found = call(b, kTbl, b.i8s(16), {table, index});
   found.getDefiningOp()->setAttr("setun.plain", b.getUnitAttr()); // it chooses, as its emulation says
@@ -61,6 +63,11 @@ struct EmulateNeon : OpRewritePattern<LLVM::CallIntrinsicOp> {
     } else if (op.getIntrin() == kSmull) {
       auto wide = [&](Value v) -> Value { return arith::ExtSIOp::create(b, b.i16s(8), v); };
       result = arith::MulIOp::create(b, wide(args[0]), wide(args[1]));
+    } else if (op.getIntrin() == kSaddlp) {
+      auto wide = [&](ArrayRef<int64_t> lanes) -> Value {
+        return arith::ExtSIOp::create(b, b.i32s(4), b.shuffle(args[0], args[0], lanes));
+      };
+      result = b.add(wide({0, 2, 4, 6}), wide({1, 3, 5, 7}));
     } else if (op.getIntrin() == kTbl) {
       result = b.constant(b.i8s(16), 0);
       for (int64_t i = 0; i < 16; ++i) {

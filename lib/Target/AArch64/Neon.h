@@ -25,6 +25,8 @@ Value sdot(KernelBuilder &b, Value acc, Value x, Value y);
 Value smmla(KernelBuilder &b, Value acc, Value x, Value y);
 /// Eight products of signed bytes, as int16.
 Value smull(KernelBuilder &b, Value x, Value y);
+/// Neighbours added: 8 x int16 to 4 x int32.
+Value saddlp(KernelBuilder &b, Value words);
 /// Byte i is table[index[i]], or 0 where an index is 16 or more.
 Value tbl(KernelBuilder &b, Value table, Value index);
 void populateEmulation(mlir::RewritePatternSet &patterns);

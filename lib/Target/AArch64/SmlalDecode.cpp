@@ -38,12 +38,6 @@ static void addVector(KernelBuilder &b, Value *sums, Value codes, ArrayRef<Value
   }
 }
 
-/// Neighbours added: 8 x int16 to 4 x int32.
-static Value addPairs(KernelBuilder &b, Value words) {
-  Value pairs = b.bitcast(words, b.i32s(4));
-  return b.add(b.sra(b.shl(pairs, 16), 16), b.sra(pairs, 16));
-}
-
 void aarch64::emitSmlalDecode(KernelBuilder &b, const Product &p, Value from, Value to) {
   Value zero = b.index(0), none = b.constant(b.i16s(8), 0);
   b.loop(from, to, 1, [&](Value token) {
@@ -90,7 +84,7 @@ void aarch64::emitSmlalDecode(KernelBuilder &b, const Product &p, Value from, Va
           Values next;
           for (int64_t i = 0; i < 2 * kVectors; ++i) {
             int64_t at = i / 2 * 4 + i % 2;
-            next.push_back(b.add(before[i], addPairs(b, b.add(sums[at], b.sra(sums[at + 2], 2)))));
+            next.push_back(b.add(before[i], saddlp(b, b.add(sums[at], b.sra(sums[at + 2], 2)))));
           }
           next.push_back(sums.back());
           return next;
