@@ -20,12 +20,28 @@ func.func @head(%x: memref<1x256xf32>, %w: memref<2048x256xf32>, %y: memref<1x20
   return
 }
 
-// Many tokens: tiles of two by two. Weights of bf16 are widened before the product.
+// One token or many, told apart at run time. For many, weights of bf16 are widened once for all rows, 512 of k at a time;
+// tiles of two by two go on with the sums that wait on the stack.
 // CHECK-LABEL: @prefill
-// CHECK: scf.forall
-// CHECK:   scf.for {{.*}} step %c2
+// CHECK: scf.if
+// CHECK:   scf.forall
+// CHECK:     scf.for {{.*}} step %c4
 // CHECK:     arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
-// CHECK:     vector.maskedload
+// CHECK: } else {
+// CHECK:   scf.forall
+// CHECK-NEXT: %[[SUMS:.*]] = memref.alloca() {{.*}} : memref<16384xf32>
+// CHECK-NEXT: %[[B:.*]] = memref.alloca() {{.*}} : memref<8192xf32>
+// CHECK-NEXT: %[[A:.*]] = memref.alloca() {{.*}} : memref<1024xf32>
+// CHECK:     scf.for {{.*}} step %c512
+// CHECK:       arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
+// CHECK:       vector.store {{.*}}, %[[B]][
+// CHECK:       scf.for {{.*}} step %c2
+// CHECK:         vector.maskedload
+// CHECK-NOT:     arith.extf
+// CHECK:         scf.for {{.*}} step %c2
+// CHECK-COUNT-4:   vector.load %[[SUMS]][
+// CHECK:           scf.for {{.*}} step %c16 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-4:   vector.store {{.*}}, %[[SUMS]][
 func.func @prefill(%x: memref<?x?xf32>, %w: memref<?x?xbf16>, %y: memref<?x?xf32>) {
   linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
     ins(%x, %w : memref<?x?xf32>, memref<?x?xbf16>) outs(%y : memref<?x?xf32>) {
@@ -46,6 +62,22 @@ func.func @prefill(%x: memref<?x?xf32>, %w: memref<?x?xbf16>, %y: memref<?x?xf32
 // CHECK: {setun.grain = 1 : i64}
 func.func @columns(%x: memref<1x256xf32>, %w: memref<256x2048xf32>, %y: memref<1x2048xf32>) {
   linalg.matmul ins(%x, %w : memref<1x256xf32>, memref<256x2048xf32>) outs(%y : memref<1x2048xf32>)
+  return
+}
+
+// Many tokens: 32 rows of the weight side by side, and tiles of four rows by two registers with their sums in registers.
+// CHECK-LABEL: @panel
+// CHECK: scf.forall
+// CHECK:   %[[SUMS:.*]] = memref.alloca() {{.*}} : memref<16384xf32>
+// CHECK:   scf.for {{.*}} step %c32
+// CHECK:     scf.for {{.*}} step %c4
+// CHECK-COUNT-4: vector.load %[[SUMS]][{{.*}} vector<8xf32>
+// CHECK:       scf.for {{.*}} step %c1 iter_args({{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK-COUNT-4: vector.store {{.*}}, %[[SUMS]][
+// CHECK-NOT: step %c4
+// CHECK: return
+func.func @panel(%x: memref<8x256xf32>, %w: memref<256x2048xf32>, %y: memref<8x2048xf32>) {
+  linalg.matmul ins(%x, %w : memref<8x256xf32>, memref<256x2048xf32>) outs(%y : memref<8x2048xf32>)
   return
 }
 

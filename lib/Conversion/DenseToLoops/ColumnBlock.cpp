@@ -6,9 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The right operand is [K, N]: its rows are read in memory order, four at a time,
-// and added k by k into a strip of sums that stays in the first-level cache. Four
-// rows of the left operand share each load where there are that many.
+// The right operand is [K, N]. One row of the left operand reads it in memory
+// order, four of its rows at a time, and adds them k by k into a strip of sums that
+// stays in the first-level cache. Several rows share panels: some rows of the right
+// operand are widened and put side by side once, and tiles of four rows by two
+// registers of columns keep their sums in registers while they walk them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,44 +19,50 @@
 using namespace mlir;
 using namespace setun;
 
+constexpr int64_t kPanelDepth = 32; // k of a panel: with kPanelColumns, 32 KiB
+constexpr int64_t kTileRows = 4;
+
 namespace {
 struct ColumnTiler {
   LoopEmitter &e;
   const Contraction &op;
   SmallVector<Value> ivs;
   Value nFrom, columns;
-  int64_t stride; // of the strip of sums, in elements
+  int64_t stride; // of a row of sums, in elements
   Value strip;
 
-  /// The place in the strip of row `r`, column `at`.
-  Line sums(int64_t r) { return Line{strip, {e.index(0)}, 0}; }
-  Value place(int64_t r, Value at) { return e.add(e.index(r * stride), at); }
+  Line scratchLine(Value buffer) { return Line{buffer, {e.index(0)}, 0}; }
+  /// The place of column `at` of row `r` of the strip.
+  Value place(Value r, Value at) { return e.add(e.mul(r, e.index(stride)), at); }
 
-  /// Adds rows k .. k + depth of b, in order, into the sums of `ms`.
-  void addRows(ArrayRef<Value> ms, Value k, int64_t depth) {
-    // One row of the left operand: a step is a cache line, and the next rows are asked for.
-    int64_t width = ms.size() == 1 ? 2 * e.freeLanes : e.freeLanes;
-    SmallVector<Line> rows;
-    SmallVector<SmallVector<Value>> factors(ms.size());
+  Line rowOfB(Value k) {
+    SmallVector<Value> here(ivs);
+    here[op.k] = k;
+    return op.line(e, op.b, here, op.n);
+  }
+
+  void clear(Value rows) {
+    Value zero = e.constant(e.lanesOf(op.sumType, e.freeLanes), 0);
+    e.loop(e.index(0), e.mul(rows, e.index(stride)), e.freeLanes,
+           [&](Value at) { e.write(scratchLine(strip), at, zero, Lanes{e.freeLanes}); });
+  }
+
+  /// Adds rows k .. k + depth of b, in order, into the sums of row m.
+  void addRows(Value m, Value k, int64_t depth) {
+    // A step is a cache line, and the next rows are asked for.
+    int64_t width = 16;
+    SmallVector<Line> rows, ahead;
+    SmallVector<Value> factors;
+    Value last = e.sub(op.size(e, op.k), e.index(1));
     for (int64_t i = 0; i < depth; ++i) {
       SmallVector<Value> here(ivs);
       here[op.k] = e.add(k, e.index(i));
-      rows.push_back(op.line(e, op.b, here, op.n));
-      for (auto [r, m] : llvm::enumerate(ms)) {
-        if (op.m)
-          here[*op.m] = m;
-        Value x = op.read(e, op.a, op.line(e, op.a, here, std::nullopt), nullptr, Lanes{});
-        factors[r].push_back(e.splat(x, width));
-      }
-    }
-    SmallVector<Line> ahead;
-    if (ms.size() == 1 && depth > 1) {
-      Value last = e.sub(op.size(e, op.k), e.index(1));
-      for (int64_t i = 0; i < depth; ++i) {
-        SmallVector<Value> here(ivs);
-        here[op.k] = e.min(e.add(k, e.index(depth + i)), last);
-        ahead.push_back(op.line(e, op.b, here, op.n));
-      }
+      if (op.m)
+        here[*op.m] = m;
+      rows.push_back(rowOfB(here[op.k]));
+      factors.push_back(e.splat(op.read(e, op.a, op.line(e, op.a, here, std::nullopt), nullptr, Lanes{}), width));
+      if (depth > 1)
+        ahead.push_back(rowOfB(e.min(e.add(k, e.index(depth + i)), last)));
     }
     e.steps(columns, width, {}, [&](Value at, Lanes lanes, ValueRange) {
       SmallVector<Value> values;
@@ -62,59 +70,107 @@ struct ColumnTiler {
         e.prefetch(row, e.add(nFrom, at));
       for (const Line &row : rows)
         values.push_back(op.read(e, op.b, row, e.add(nFrom, at), lanes));
-      for (size_t r = 0; r < ms.size(); ++r) {
-        Value sum = e.read(sums(r), place(r, at), Lanes{width});
-        for (int64_t i = 0; i < depth; ++i)
-          sum = e.addAny(sum, e.mulAny(factors[r][i], values[i]));
-        e.write(sums(r), place(r, at), sum, Lanes{width});
-      }
+      Value sum = e.read(scratchLine(strip), at, Lanes{width});
+      for (int64_t i = 0; i < depth; ++i)
+        sum = e.addAny(sum, e.mulAny(factors[i], values[i]));
+      e.write(scratchLine(strip), at, sum, Lanes{width});
       return SmallVector<Value>();
     });
   }
 
-  void rows(ArrayRef<Value> ms) {
-    Value zero = e.constant(e.lanesOf(op.sumType, e.freeLanes), 0);
-    for (size_t r = 0; r < ms.size(); ++r)
-      e.loop(e.index(0), columns, e.freeLanes,
-             [&](Value at) { e.write(sums(r), place(r, at), zero, Lanes{e.freeLanes}); });
+  /// Row m of the result: what is there, then row r of the sums.
+  void finish(Value m, Value r) {
+    SmallVector<Value> here(ivs);
+    if (op.m)
+      here[*op.m] = m;
+    Line out = op.line(e, op.c, here, op.n);
+    e.steps(columns, e.freeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
+      Value sum = e.read(scratchLine(strip), place(r, at), Lanes{e.freeLanes});
+      Value old = e.read(out, e.add(nFrom, at), lanes), value;
+      if (isa<FloatType>(op.sumType))
+        value = e.convert(e.addf(e.convert(old, op.sumType), sum), out.getElementType());
+      else
+        value = e.addAny(old, sum);
+      e.write(out, e.add(nFrom, at), value, lanes);
+      return SmallVector<Value>();
+    });
+  }
+
+  void oneRow(Value m) {
+    clear(e.index(1));
     Value depth = op.size(e, op.k), whole = e.roundDown(depth, 4);
-    e.loop(e.index(0), whole, 4, [&](Value k) { addRows(ms, k, 4); });
-    e.loop(whole, depth, 1, [&](Value k) { addRows(ms, k, 1); });
-    for (size_t r = 0; r < ms.size(); ++r) {
+    e.loop(e.index(0), whole, 4, [&](Value k) { addRows(m, k, 4); });
+    e.loop(whole, depth, 1, [&](Value k) { addRows(m, k, 1); });
+    finish(m, e.index(0));
+  }
+
+  /// Adds the panel's `depth` rows, widened, into the sums of `count` rows of the left operand from `m` on.
+  void addPanel(Value panel, Value left, const ProductBlock &block, Value m, int64_t count, Value k, Value depth) {
+    int64_t width = 2 * e.vectorBits / 32;
+    for (int64_t i = 0; i < count; ++i) {
       SmallVector<Value> here(ivs);
       if (op.m)
-        here[*op.m] = ms[r];
-      Line out = op.line(e, op.c, here, op.n);
-      e.steps(columns, e.freeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
-        Value sum = e.read(sums(r), place(r, at), Lanes{e.freeLanes});
-        Value old = e.read(out, e.add(nFrom, at), lanes), value;
-        if (isa<FloatType>(op.sumType))
-          value = e.convert(e.addf(e.convert(old, op.sumType), sum), out.getElementType());
-        else
-          value = e.addAny(old, sum);
-        e.write(out, e.add(nFrom, at), value, lanes);
+        here[*op.m] = e.add(m, e.index(i));
+      Line line = op.line(e, op.a, here, op.k);
+      e.steps(depth, e.freeLanes, {}, [&](Value at, Lanes lanes, ValueRange) {
+        Value values = op.read(e, op.a, line, e.add(k, at), lanes);
+        e.write(scratchLine(left), e.add(e.index(i * kPanelDepth), at), values, Lanes{e.freeLanes});
         return SmallVector<Value>();
       });
     }
+    Value row = e.sub(m, block.mFrom);
+    e.loop(e.index(0), columns, width, [&](Value at) {
+      SmallVector<Value> sums, places;
+      for (int64_t i = 0; i < count; ++i) {
+        places.push_back(place(e.add(row, e.index(i)), at));
+        sums.push_back(e.read(scratchLine(strip), places[i], Lanes{width}));
+      }
+      sums = e.loop(e.index(0), depth, 1, sums, [&](Value step, ValueRange carried) {
+        Value right = e.read(scratchLine(panel), place(step, at), Lanes{width});
+        SmallVector<Value> next;
+        for (auto [i, sum] : llvm::enumerate(carried)) {
+          Value factor = e.read(scratchLine(left), e.add(e.index(i * kPanelDepth), step), Lanes{});
+          next.push_back(e.addAny(sum, e.mulAny(e.splat(factor, width), right)));
+        }
+        return next;
+      });
+      for (auto [where, sum] : llvm::zip(places, sums))
+        e.write(scratchLine(strip), where, sum, Lanes{width});
+    });
+  }
+
+  void manyRows(const ProductBlock &block) {
+    int64_t width = 2 * e.vectorBits / 32;
+    Value panel = e.scratch(kPanelDepth * stride, op.sumType), left = e.scratch(kTileRows * kPanelDepth, op.sumType);
+    Value rows = e.sub(block.mTo, block.mFrom), size = op.size(e, op.k);
+    Value tiled = e.add(block.mFrom, e.roundDown(rows, kTileRows));
+    clear(rows);
+    e.loop(e.index(0), size, kPanelDepth, [&](Value k) {
+      Value depth = e.min(e.index(kPanelDepth), e.sub(size, k));
+      e.loop(e.index(0), depth, 1, [&](Value step) {
+        Line line = rowOfB(e.add(k, step));
+        e.steps(columns, width, {}, [&](Value at, Lanes lanes, ValueRange) {
+          Value values = op.read(e, op.b, line, e.add(nFrom, at), lanes);
+          e.write(scratchLine(panel), place(step, at), values, Lanes{width});
+          return SmallVector<Value>();
+        });
+      });
+      e.loop(block.mFrom, tiled, kTileRows, [&](Value m) { addPanel(panel, left, block, m, kTileRows, k, depth); });
+      if (block.mMultiple % kTileRows != 0)
+        e.loop(tiled, block.mTo, 1, [&](Value m) { addPanel(panel, left, block, m, 1, k, depth); });
+    });
+    e.loop(e.index(0), rows, 1, [&](Value r) { finish(e.add(block.mFrom, r), r); });
   }
 };
 } // namespace
 
 void setun::emitColumnBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block, int64_t maxColumns) {
-  Value rows = e.sub(block.mTo, block.mFrom);
-  bool single = getConstantIntValue(rows) == 1;
-  int64_t stride = llvm::alignTo(maxColumns, 2 * e.freeLanes);
-  ColumnTiler tiler{e,
-                    op,
-                    block.ivs,
-                    block.nFrom,
-                    e.sub(block.nTo, block.nFrom),
-                    stride,
-                    e.scratch((single ? 1 : 4) * stride, op.sumType)};
-  Value fours = single ? block.mFrom : e.add(block.mFrom, e.roundDown(rows, 4));
-  if (!single)
-    e.loop(block.mFrom, fours, 4,
-           [&](Value m) { tiler.rows({m, e.add(m, e.index(1)), e.add(m, e.index(2)), e.add(m, e.index(3))}); });
-  if (block.mMultiple % 4 != 0)
-    e.loop(fours, block.mTo, 1, [&](Value m) { tiler.rows({m}); });
+  bool single = getConstantIntValue(e.sub(block.mTo, block.mFrom)) == 1;
+  int64_t stride = llvm::alignTo(maxColumns, 32); // whole tiles of any level
+  Value strip = e.scratch((single ? 1 : kBlockRows) * stride, op.sumType);
+  ColumnTiler tiler{e, op, block.ivs, block.nFrom, e.sub(block.nTo, block.nFrom), stride, strip};
+  if (single)
+    tiler.oneRow(block.mFrom);
+  else
+    tiler.manyRows(block);
 }

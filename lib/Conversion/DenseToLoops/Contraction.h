@@ -44,6 +44,10 @@ struct Contraction {
   mlir::Value read(LoopEmitter &e, const ProductOperand &operand, const Line &line, mlir::Value at, Lanes lanes) const;
 };
 
+/// Rows of the largest block, and columns of one whose right operand is [N, K].
+constexpr int64_t kBlockRows = 64;
+constexpr int64_t kDotColumns = 16;
+
 /// Rows [mFrom, mTo) and columns [nFrom, nTo) of the result, at the batch indices in `ivs`.
 struct ProductBlock {
   llvm::SmallVector<mlir::Value> ivs;

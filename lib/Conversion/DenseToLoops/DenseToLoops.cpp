@@ -16,6 +16,9 @@
 #include "Contraction.h"
 #include "setun/Conversion/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 namespace setun {
 #define GEN_PASS_DEF_CONVERTDENSETOLOOPS
 #include "setun/Conversion/Passes.h.inc"
@@ -24,11 +27,10 @@ namespace setun {
 using namespace mlir;
 using namespace setun;
 
-/// Columns of a block: a few lines of a [N, K] weight, a strip of a [K, N] one. Strips are as long as leaves eight for
-/// the threads: the longer, the less often does memory jump.
-constexpr int64_t kDotColumns = 16;
+/// Columns of a block of a [K, N] weight. For one row, strips are as long as leaves eight for the threads: the longer,
+/// the less often does memory jump.
 constexpr int64_t kStripColumns = 2048;
-constexpr int64_t kBlockRows = 64;
+constexpr int64_t kPanelColumns = 256;
 
 /// The largest count that divides every block when `size` is cut into blocks of `block`.
 static int64_t blockMultiple(Value size, int64_t block) {
@@ -36,14 +38,20 @@ static int64_t blockMultiple(Value size, int64_t block) {
   return known ? std::gcd(*known, block) : 1;
 }
 
-static void emitProduct(LoopEmitter &e, const Contraction &op) {
-  Value rows = op.m ? op.size(e, *op.m) : e.index(1), columns = op.n ? op.size(e, *op.n) : e.index(1);
-  int64_t blockColumns = op.isDot() ? kDotColumns : kStripColumns;
-  if (!op.isDot()) {
-    int64_t known = std::max<int64_t>(1, getConstantIntValue(columns).value_or(8 * 1024));
-    int64_t eighth = llvm::alignTo(llvm::divideCeil(known, 8), 64);
-    blockColumns = std::min(known, std::clamp<int64_t>(eighth, 256, kStripColumns));
-  }
+static int64_t columnsOfBlock(const Contraction &op, Value rows, Value columns) {
+  if (op.isDot())
+    return kDotColumns;
+  int64_t known = std::max<int64_t>(1, getConstantIntValue(columns).value_or(8 * 1024));
+  if (getConstantIntValue(rows) != 1)
+    return std::min(known, kPanelColumns);
+  int64_t eighth = llvm::alignTo(llvm::divideCeil(known, 8), 64);
+  return std::min(known, std::clamp<int64_t>(eighth, 256, kStripColumns));
+}
+
+/// The whole product, which has `rows` rows.
+static void emitBlocks(LoopEmitter &e, const Contraction &op, Value rows) {
+  Value columns = op.n ? op.size(e, *op.n) : e.index(1);
+  int64_t blockColumns = columnsOfBlock(op, rows, columns);
   SmallVector<Value> counts;
   for (unsigned loop : op.batch)
     counts.push_back(op.size(e, loop));
@@ -69,6 +77,20 @@ static void emitProduct(LoopEmitter &e, const Contraction &op) {
     else
       emitColumnBlock(e, op, block, blockColumns);
   });
+}
+
+/// One row is done apart: its blocks have other shapes, which decide nothing but the pace.
+static void emitProduct(LoopEmitter &e, const Contraction &op) {
+  Value rows = op.m ? op.size(e, *op.m) : e.index(1);
+  if (getConstantIntValue(rows))
+    return emitBlocks(e, op, rows);
+  Value single = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, rows, e.index(1));
+  auto branch = scf::IfOp::create(e.b, e.loc, single, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToStart(branch.thenBlock());
+  emitBlocks(e, op, e.index(1));
+  e.b.setInsertionPointToStart(branch.elseBlock());
+  emitBlocks(e, op, rows);
 }
 
 namespace {

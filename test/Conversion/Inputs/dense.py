@@ -84,7 +84,9 @@ for form in ("nk", "kn"):
         for m, n, k in ((1, 1, 1), (1, 5, 3), (1, 67, 33), (2, 16, 15), (3, 18, 17), (7, 35, 64), (66, 19, 40), (1, 1040, 50)):
             check(form, name, m, n, k, False)
             check(form, name, m, n, k, True)
-    for m, n, k in ((1, 33, 65), (9, 20, 19)):
+        check(form, name, 5, 21, 1100, False) # several panels of k, and of n
+        check(form, name, 6, 530, 70, False)
+    for m, n, k in ((1, 33, 65), (9, 20, 19), (4, 17, 600)):
         x, w = (rng.integers(-128, 128, s, np.int8) for s in ((m, k), (n, k)))
         y = rng.integers(-1000, 1000, (m, n), np.int32)
         expected = y + x.astype(np.int32) @ w.astype(np.int32).T
