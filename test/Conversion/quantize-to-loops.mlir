@@ -5,7 +5,7 @@
 // The largest magnitude, on the bits of |x|.
 // CHECK:   scf.for
 // CHECK:     arith.andi
-// CHECK:     arith.maxsi {{.*}} : vector<8xi32>
+// CHECK:     arith.maxsi {{.*}} : vector<16xi32>
 // CHECK:   %[[C:.*]] = arith.maximumf
 // CHECK:   memref.store %[[C]], %{{.*}}[%[[ROW]]]
 // Two roundings, as the spelling says.
@@ -36,8 +36,8 @@ func.func @narrow(%x: memref<?x64xbf16>, %q: memref<?x64xi8>, %c: memref<?xbf16>
 // CHECK: scf.forall
 // CHECK-NEXT: memref.alloca() {{.*}} : memref<64xf32>
 // CHECK: math.sqrt
-// CHECK: arith.divf {{.*}} : vector<8xf32>
-// CHECK-NOT: arith.divf {{.*}} : vector<16xf32>
+// CHECK: arith.divf {{.*}} : vector<16xf32>
+// CHECK-NOT: arith.divf {{.*}} : vector<
 // CHECK: return
 func.func @norm(%x: memref<?x64xf32>, %g: memref<64xf32>, %q: memref<?x64xi8>, %c: memref<?xf32>) {
   ternary.norm_quantize ins(%x, %g : memref<?x64xf32>, memref<64xf32>) outs(%q, %c : memref<?x64xi8>, memref<?xf32>)

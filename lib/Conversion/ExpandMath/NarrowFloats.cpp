@@ -43,19 +43,22 @@ Value setun::narrowTo(const MathEmitter &e, Value x, Type element) {
   Value isNan = e.cmp(CmpFPredicate::UNO, x, x);
   if (element.isBF16()) {
     Value odd = andBits(e, right(e, bits, 16), 1);
-    Value rounded = right(e, addBits(e, bits, addBits(e, odd, e.i(0x7fff))), 16);
-    result = e.select(isNan, orBits(e, right(e, bits, 16), e.i(0x40)), rounded);
+    Value rounded = addBits(e, bits, addBits(e, odd, e.i(0x7fff)));
+    // Whatever the additions made of a NaN becomes one again: cheaper than to choose.
+    Value quiet = andBits(e, e.to<arith::ExtSIOp>(e.i32(), isNan), 0x7fc00000);
+    result = right(e, orBits(e, rounded, quiet), 16);
   } else {
-    Value magnitude = andBits(e, bits, 0x7fffffff);
-    Value odd = andBits(e, right(e, magnitude, 13), 1);
-    Value normal = right(e, addBits(e, magnitude, addBits(e, odd, e.i(0xfff - (112 << 23)))), 13);
-    // 0.5 has the unit of f16's subnormal numbers in its last place: the addition rounds to it.
-    Value shifted = e.bits(e.i32(), e.add(e.bits(e.f32(), magnitude), e.f(0.5)));
-    Value subnormal = e.op<arith::SubIOp>(shifted, e.i(0x3f000000));
-    result = e.select(e.cmp(CmpIPredicate::ult, magnitude, e.i(113 << 23)), subnormal, normal);
-    result = e.select(e.cmp(CmpIPredicate::uge, magnitude, e.i(143 << 23)), e.i(0x7c00), result);
+    // Two products take |x| over f16's range to infinity. The sum with a power of two that is 2^15 times x's own, or
+    // that of f16's smallest normal number, rounds to f16's last place and leaves exponent and mantissa in the low
+    // bits.
+    Value scaled = e.mul(e.mul(e.bits(e.f32(), andBits(e, bits, 0x7fffffff)), e.f(0x1p112)), e.f(0x1p-110));
+    Value power = e.bits(e.f32(), andBits(e, bits, 0x7f800000)), least = e.f(0x1p-14);
+    power = e.select(e.cmp(CmpFPredicate::OGT, power, least), power, least);
+    power = e.bits(e.f32(), addBits(e, e.bits(e.i32(), power), e.i(15 << 23)));
+    Value sum = e.bits(e.i32(), e.add(power, scaled)), high = right(e, sum, 13);
+    result = addBits(e, andBits(e, high, 0x7c00), andBits(e, sum, 0xfff));
     // A NaN keeps what fits of its payload, as processors do it.
-    result = e.select(isNan, orBits(e, andBits(e, right(e, magnitude, 13), 0x3ff), e.i(0x7e00)), result);
+    result = e.select(isNan, andBits(e, high, 0x7fff), result);
     result = orBits(e, result, andBits(e, right(e, bits, 16), 0x8000));
   }
   return e.bits(e.of(element), e.to<arith::TruncIOp>(e.i16(), result));

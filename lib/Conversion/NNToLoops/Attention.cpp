@@ -10,6 +10,7 @@
 // keys and values: four keys are multiplied with each row while they stay in the
 // first-level cache, and so are sixteen values. All loops over keys run from a
 // multiple of 16, so that a key's lane is its number, whatever a window hides.
+// f16 and bf16 are widened once for all rows of a task where it has several.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,9 +23,9 @@ using namespace setun;
 
 constexpr int64_t kRows = 8;           // rows of a task
 constexpr int64_t kKeys = 2048;        // keys whose scores are kept
-constexpr int64_t kValueLanes = 32;    // columns of v in registers
 constexpr int64_t kValueColumns = 256; // columns of v in one sweep over the keys
 constexpr int64_t kValueKeys = 16;     // keys whose values stay near for all rows
+constexpr int64_t kWidenedDepth = 512; // the longest keys that are widened for all rows
 
 namespace {
 struct AttentionEmitter {
@@ -35,7 +36,11 @@ struct AttentionEmitter {
   // One task.
   Value batch = {}, group = {}, firstRow = {}, rows = {}, firstKey = {}, lastKey = {};
   int64_t stride = kValueColumns;                          // of a row's results
+  int64_t valueLanes = 32;                                 // columns of v in registers
   Value scores = {}, largest = {}, sums = {}, result = {}; // scratch
+  // Widened queries of all rows, four keys and kValueKeys values; null where floats are not narrow.
+  Value wideQueries = {}, wideKeys = {}, wideValues = {};
+  int64_t wideStride = 0; // of a query and of a key
 
   double infinity() { return std::numeric_limits<double>::infinity(); }
   Value lanes(double value) { return e.constant(e.lanesOf(type, kSumLanes), value); }
@@ -62,6 +67,28 @@ struct AttentionEmitter {
     return {from, to};
   }
 
+  /// Elements [from, from + size) of `line` as f32 into `buffer` at `to`, zeros up to a whole step.
+  void widen(const Line &line, Value from, Value size, Value buffer, Value to) {
+    e.steps(size, kSumLanes, {}, [&](Value at, Lanes step, ValueRange) {
+      Value values = e.convert(e.read(line, e.add(from, at), step), type);
+      e.write(scratchLine(buffer), e.add(to, at), values, Lanes{kSumLanes});
+      return SmallVector<Value>();
+    });
+  }
+
+  /// Runs `body(true)` if widening pays, else `body(false)`.
+  void branchOnRows(Value buffer, function_ref<void(bool)> body) {
+    if (!buffer)
+      return body(false);
+    Value several = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sgt, rows, e.index(1));
+    auto branch = scf::IfOp::create(e.b, e.loc, several, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(branch.thenBlock());
+    body(true);
+    e.b.setInsertionPointToStart(branch.elseBlock());
+    body(false);
+  }
+
   /// q.k of all rows and of keys [start, start + count) into the scratch; keys past the last repeat it.
   void multiplyKeys(Value start, Value count) {
     Value last = e.sub(lastKey, e.index(1));
@@ -71,20 +98,37 @@ struct AttentionEmitter {
         Value key = e.min(e.add(e.add(start, at), e.index(i)), last);
         lines.push_back(rowOf(e, op.getK(), {batch, group, key}));
       }
-      e.loop(e.index(0), rows, 1, [&](Value r) {
-        auto [query, head] = queryAndHead(r);
-        Line line = rowOf(e, op.getQ(), {batch, head, query});
-        SmallVector<Value> zeros(4, lanes(0));
-        SmallVector<Value> products = e.steps(depth, kSumLanes, zeros, [&](Value d, Lanes step, ValueRange carried) {
-          Value q = e.convert(e.read(line, d, step), type);
-          SmallVector<Value> next;
-          for (auto [sum, key] : llvm::zip(carried, lines))
-            next.push_back(e.addf(sum, e.mulf(q, e.convert(e.read(key, d, step), type))));
-          return next;
-        });
-        e.write(scratchLine(scores), place(r, kKeys, at), e.treeSums(products), Lanes{4});
+      branchOnRows(wideKeys, [&](bool widened) {
+        for (int64_t i = 0; widened && i < 4; ++i)
+          widen(lines[i], e.index(0), depth, wideKeys, e.index(i * wideStride));
+        e.loop(e.index(0), rows, 1, [&](Value r) { multiplyRow(r, at, lines, widened); });
       });
     });
+  }
+
+  /// q.k of row `r` and four keys. Widened lines end in zeros, so that every step is whole.
+  void multiplyRow(Value r, Value at, ArrayRef<Line> keys, bool widened) {
+    auto [query, head] = queryAndHead(r);
+    Line line = rowOf(e, op.getQ(), {batch, head, query});
+    auto step = [&](Value d, Lanes lanes, ValueRange carried) {
+      Lanes whole{kSumLanes};
+      Value q = wideQueries ? e.read(scratchLine(wideQueries), place(r, wideStride, d), whole)
+                            : e.convert(e.read(line, d, lanes), type);
+      SmallVector<Value> next;
+      for (auto [i, sum] : llvm::enumerate(carried)) {
+        Value key = widened ? e.read(scratchLine(wideKeys), e.add(e.index(i * wideStride), d), whole)
+                            : e.convert(e.read(keys[i], d, lanes), type);
+        next.push_back(e.addf(sum, e.mulf(q, key)));
+      }
+      return next;
+    };
+    SmallVector<Value> sums(4, lanes(0));
+    if (widened)
+      sums = e.loop(e.index(0), depth, kSumLanes, sums,
+                    [&](Value d, ValueRange carried) { return step(d, Lanes{kSumLanes}, carried); });
+    else
+      sums = e.steps(depth, kSumLanes, sums, step);
+    e.write(scratchLine(scores), place(r, kKeys, at), e.treeSums(sums), Lanes{4});
   }
 
   Value masked(Value score, Value query, Value head, Value key, Lanes step) {
@@ -176,19 +220,26 @@ struct AttentionEmitter {
   void multiplyValues(Value start, Value count, Value column, Value width) {
     e.loop(e.index(0), count, kValueKeys, [&](Value near) {
       Value end = e.min(e.add(near, e.index(kValueKeys)), count);
-      e.loop(e.index(0), rows, 1, [&](Value r) {
-        e.steps(width, kValueLanes, {}, [&](Value at, Lanes step, ValueRange) {
-          Value where = place(r, stride, at);
-          Line out = scratchLine(result);
-          Value sum =
-              e.loop(near, end, 1, {e.read(out, where, Lanes{kValueLanes})}, [&](Value key, ValueRange carried) {
-                Line line = rowOf(e, op.getV(), {batch, group, e.add(start, key)});
-                Value weight = e.splat(loadScalar(scores, place(r, kKeys, key)), kValueLanes);
-                Value value = e.convert(e.read(line, e.add(column, at), step), type);
-                return SmallVector<Value>{e.addf(carried[0], e.mulf(weight, value))};
-              })[0];
-          e.write(out, where, sum, Lanes{kValueLanes});
-          return SmallVector<Value>();
+      auto lineOf = [&](Value key) { return rowOf(e, op.getV(), {batch, group, e.add(start, key)}); };
+      branchOnRows(wideValues, [&](bool widened) {
+        if (widened)
+          e.loop(near, end, 1, [&](Value key) {
+            widen(lineOf(key), column, width, wideValues, place(e.sub(key, near), stride, e.index(0)));
+          });
+        e.loop(e.index(0), rows, 1, [&](Value r) {
+          e.steps(width, valueLanes, {}, [&](Value at, Lanes step, ValueRange) {
+            Lanes whole{valueLanes};
+            Value where = place(r, stride, at);
+            Line out = scratchLine(result);
+            Value sum = e.loop(near, end, 1, {e.read(out, where, whole)}, [&](Value key, ValueRange carried) {
+              Value weight = e.splat(loadScalar(scores, place(r, kKeys, key)), valueLanes);
+              Value value = widened ? e.read(scratchLine(wideValues), place(e.sub(key, near), stride, at), whole)
+                                    : e.convert(e.read(lineOf(key), e.add(column, at), step), type);
+              return SmallVector<Value>{e.addf(carried[0], e.mulf(weight, value))};
+            })[0];
+            e.write(out, where, sum, whole);
+            return SmallVector<Value>();
+          });
         });
       });
     });
@@ -231,13 +282,33 @@ struct AttentionEmitter {
     });
   }
 
+  void widenQueries() {
+    std::optional<int64_t> known = getConstantIntValue(depth);
+    if (getElementTypeOrSelf(op.getQ().getType()) == type || !known || *known > kWidenedDepth)
+      return;
+    wideStride = llvm::alignTo(*known, kSumLanes);
+    wideQueries = e.scratch(kRows * wideStride, type);
+    wideKeys = e.scratch(4 * wideStride, type);
+    wideValues = e.scratch(kValueKeys * stride, type);
+    e.loop(e.index(0), rows, 1, [&](Value r) {
+      auto [query, head] = queryAndHead(r);
+      widen(rowOf(e, op.getQ(), {batch, head, query}), e.index(0), depth, wideQueries,
+            place(r, wideStride, e.index(0)));
+    });
+  }
+
   void emitTask() {
     scores = e.scratch(kRows * kKeys, type);
     largest = e.scratch(kRows, type);
     sums = e.scratch(kRows * kSumLanes, type);
     std::optional<int64_t> known = getConstantIntValue(columns);
-    stride = known ? std::min(kValueColumns, static_cast<int64_t>(llvm::alignTo(*known, kValueLanes))) : kValueColumns;
+    // Eight registers, or fewer if the columns do not fill them.
+    valueLanes = e.vectorBits / 4;
+    while (known && valueLanes > 32 && *known % valueLanes != 0)
+      valueLanes /= 2;
+    stride = known ? std::min(kValueColumns, static_cast<int64_t>(llvm::alignTo(*known, valueLanes))) : kValueColumns;
     result = e.scratch(kRows * stride, type);
+    widenQueries();
     // Rows come in order of queries: the first sees the earliest key, the last the latest.
     Value first = visible(queryAndHead(e.index(0)).first).first;
     firstKey = e.roundDown(first, kSumLanes);

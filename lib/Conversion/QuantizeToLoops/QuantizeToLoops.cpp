@@ -43,9 +43,9 @@ struct Quantizer {
 
   /// The largest |x| of a row and of `start`, as bits: magnitudes order as their bits do, and a NaN above infinity.
   Value maxBits(Value size, Value start, RowReader read) {
-    Value mask = e.constant(bitsOf(e.freeLanes), 0x7fffffff);
-    Value lanes = e.steps(size, e.freeLanes, {e.splat(start, e.freeLanes)}, [&](Value at, Lanes step, ValueRange max) {
-      Value bits = arith::BitcastOp::create(e.b, e.loc, bitsOf(e.freeLanes), read(at, step));
+    Value mask = e.constant(bitsOf(kSumLanes), 0x7fffffff);
+    Value lanes = e.steps(size, kSumLanes, {e.splat(start, kSumLanes)}, [&](Value at, Lanes step, ValueRange max) {
+      Value bits = arith::BitcastOp::create(e.b, e.loc, bitsOf(kSumLanes), read(at, step));
       bits = arith::AndIOp::create(e.b, e.loc, bits, mask);
       return SmallVector<Value>{arith::MaxSIOp::create(e.b, e.loc, max[0], bits)};
     })[0];

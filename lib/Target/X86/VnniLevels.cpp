@@ -59,6 +59,7 @@ std::unique_ptr<TargetLevel> x86::createAvxVnniLevel(const Target &target) {
   info.runtimeFeatures = SETUN_X86_AVX2 | SETUN_X86_AVXVNNI;
   info.products = {"vpdpbusd"};
   info.vectorBits = 256;
+  info.convertsHalf = true;
   return std::make_unique<VnniLevel>(target, std::move(info));
 }
 
@@ -73,5 +74,6 @@ std::unique_ptr<TargetLevel> x86::createAvx512VnniLevel(const Target &target) {
   info.runtimeFeatures = SETUN_X86_AVX2 | SETUN_X86_AVX512VNNI;
   info.products = {"vpdpbusd"};
   info.vectorBits = 512;
+  info.convertsHalf = true;
   return std::make_unique<VnniLevel>(target, std::move(info));
 }
