@@ -160,8 +160,14 @@ static FailureOr<TargetSelection> select(const CompileOptions &options, Location
   llvm::Expected<TargetSelection> selection = selectTarget(name, options.cpu);
   if (!selection)
     return emitError(loc) << toString(selection.takeError());
-  if (!options.artifact.empty() && !is_contained(selection->target->getArtifacts(), options.artifact))
-    return emitError(loc) << "target " << selection->target->getName() << " does not emit '" << options.artifact << "'";
+  ArrayRef<StringRef> artifacts = selection->target->getArtifacts();
+  if (!options.artifact.empty() && !is_contained(artifacts, options.artifact)) {
+    InFlightDiagnostic error = emitError(loc) << "target " << selection->target->getName() << " does not emit '"
+                                              << options.artifact << "'; known: exe, shared, object, llvm, asm";
+    for (StringRef artifact : artifacts)
+      error << ", " << artifact;
+    return error;
+  }
   return *selection;
 }
 
