@@ -20,7 +20,7 @@
 using namespace mlir;
 using namespace setun;
 
-static constexpr int64_t kTilesPerBlock = 16, kAhead = 2048;
+static constexpr int64_t kTilesPerBlock = 16;
 
 int64_t setun::getGrain(const Product &p, int64_t bytes) {
   auto block = getConstant(p.blockBytes);
@@ -64,8 +64,8 @@ void setun::emitSelectAdd(KernelBuilder &b, const Product &p, Value from, Value 
         inner = b.loop(zero, count, 1, inner, [&](Value, ValueRange now) {
           Value weights = now[tiles], column = now[tiles + 1];
           // All lines of the step, even where its later tiles have a pass of their own: that one finds them in cache.
-          for (int64_t line = 0; firstTile == 0 && line < p.stepBytes; line += Product::kTileBytes)
-            b.prefetch(p.weight, b.add(weights, kAhead + line));
+          if (firstTile == 0)
+            prefetchStream(b, p.weight, weights, p.stepBytes);
           SmallVector<Value, 4> even, odd;
           for (int64_t plane = 0; plane < 4; ++plane) {
             Value four = b.bitcast(b.broadcastDword(bytes, b.add(column, 4 * plane), 64), b.i16s(32));

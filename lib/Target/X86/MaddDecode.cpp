@@ -19,7 +19,7 @@
 using namespace mlir;
 using namespace setun;
 
-static constexpr int64_t kTilesPerBlock = 16, kTilesPerHalf = 8, kMostVectors = 4, kAhead = 2048;
+static constexpr int64_t kTilesPerBlock = 16, kTilesPerHalf = 8, kMostVectors = 4;
 
 static Value call(KernelBuilder &b, StringRef name, VectorType type, Value x, Value y) {
   return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), ValueRange{x, y}).getResult(0);
@@ -70,8 +70,7 @@ void x86::emitMaddDecode(KernelBuilder &b, const Product &p, Value from, Value t
             Values columns, next(2 * vectors);
             for (int64_t plane = 0; plane < 4; ++plane)
               columns.push_back(b.broadcastDword(bytes, b.add(column, 4 * plane), 32));
-            for (int64_t line = 0; line < 32 * vectors; line += 64)
-              b.prefetch(p.weight, b.add(weights, kAhead + line));
+            prefetchStream(b, p.weight, weights, 32 * vectors);
             for (int64_t v = 0; v < vectors; ++v) {
               Value codes = b.load(p.weight, b.add(weights, 32 * v), b.i8s(32));
               std::tie(next[v], next[vectors + v]) = addVector(b, inner[v], inner[vectors + v], codes, columns);

@@ -19,19 +19,19 @@ namespace {
 class VnniLevel final : public KernelLevel {
 public:
   VnniLevel(const Target &target, LevelInfo info)
-      : KernelLevel(target, std::move(info)), dot(x86::getVpdpbusd(getInfo().vectorBits)) {}
+      : KernelLevel(target, std::move(info)), instruction(getInfo().vectorBits) {}
 
 private:
-  DotInstruction dot;
+  x86::Vpdpbusd instruction;
 
   /// Tokens that are done in one pass over the weights; more go in register tiles.
-  int64_t mostStreamed() const { return dot.lanes == 16 ? 5 : 2; }
+  int64_t mostStreamed() const { return instruction.lanes == 16 ? 5 : 2; }
 
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &layout,
                       Products products) const override {
     if (products == Products::AddSub || isColumnProduct(shape))
       return getAddSubForm(getInfo(), shape, tokens, AddSubRates{40, 80, 180, 230, 10});
-    double vector = 4.0 * dot.lanes, rate = dot.lanes == 16 ? 1 : 0.55; // products an instruction
+    double vector = 4.0 * instruction.lanes, rate = instruction.lanes == 16 ? 1 : 0.55; // products an instruction
     if (tokens <= mostStreamed())
       return {"vpdpbusd, streamed", true, (2 + 1.0 / layout.interleave) / vector, rate * (tokens == 1 ? 200 : 270)};
     return {"vpdpbusd, register tiles", true, 1.6 / vector, rate * 350};
@@ -41,9 +41,9 @@ private:
     if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
       return emitAddSubProduct(b, p, getInfo().vectorBits);
     for (int64_t tokens = 1; tokens <= mostStreamed(); ++tokens)
-      b.branch(b.equals(p.m, tokens), [&] { emitDotDecode(b, p, b.index(0), tokens, dot); });
+      b.branch(b.equals(p.m, tokens), [&] { x86::emitVnniDecode(b, p, b.index(0), tokens, instruction); });
     b.branch(b.cmp(arith::CmpIPredicate::sgt, p.m, b.index(mostStreamed())),
-             [&] { emitDotTile(b, p, b.index(0), p.m, dot); });
+             [&] { x86::emitVnniTile(b, p, b.index(0), p.m, mostStreamed() + 1, instruction); });
   }
 };
 

@@ -16,6 +16,7 @@
 #include "Walls.h"
 
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include <cstring>
 #include <ctime>
@@ -32,6 +33,8 @@ llvm::cl::opt<std::string> jsonFile("json", llvm::cl::desc("write all figures to
 llvm::cl::opt<std::string> only("only", llvm::cl::desc("kernels whose name holds this text"));
 llvm::cl::list<std::string> shapeOptions("shape", llvm::cl::CommaSeparated, llvm::cl::desc("ROWSxCOLUMNS,..."));
 llvm::cl::list<int64_t> tokenOptions("tokens", llvm::cl::CommaSeparated, llvm::cl::desc("numbers of tokens"));
+llvm::cl::opt<int64_t> interleaveOption("interleave", llvm::cl::init(2),
+                                        llvm::cl::desc("row tiles of a block: 1, 2 or 4"));
 llvm::cl::opt<int> roundsOption("rounds", llvm::cl::init(5), llvm::cl::desc("rounds, of which the best counts"));
 
 /// Memory on huge pages where the system gives them, as the runtime maps weights.
@@ -77,6 +80,19 @@ struct Kernel {
   std::vector<double> best; // seconds, by number of tokens
 };
 
+PackedLayout layoutOf(Shape shape) { return {2, 16, 16, interleaveOption}; }
+
+/// The product as models have it: rows and columns known, tokens counted at run time, everything contiguous.
+std::string sourceOf(Shape shape) {
+  std::string x = llvm::formatv("memref<?x{0}xi8>", shape.k), acc = llvm::formatv("memref<?x{0}xi32>", shape.n);
+  std::string w = llvm::formatv("memref<{0}xi8>", layoutOf(shape).byteSize(shape.n, shape.k));
+  return llvm::formatv("func.func @ternary_bench(%x: {0}, %w: {1}, %acc: {2}) {{\n"
+                       "  ternary.matmul ins(%x, %w : {0}, {1}) outs(%acc : {2})\n"
+                       "    {{encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = {3}>}\n"
+                       "  return\n}\n",
+                       x, w, acc, interleaveOption.getValue());
+}
+
 /// Every level's products for one shape, natively; an emulation's speed says nothing.
 std::vector<Kernel> compileKernels(Shape shape, size_t tokens) {
   std::vector<Kernel> kernels;
@@ -84,7 +100,7 @@ std::vector<Kernel> compileKernels(Shape shape, size_t tokens) {
     if (variant.emulated || variant.name().find(only) == std::string::npos)
       continue;
     auto jit = std::make_unique<KernelJit>();
-    if (!jit->compile(productSource("ternary_bench", "i8", -1, shape.n, shape.k, 0), variant))
+    if (!jit->compile(sourceOf(shape), variant))
       std::exit(1);
     auto product = reinterpret_cast<Kernel::Product>(jit->lookup("ternary_bench"));
     kernels.push_back({variant.name(), std::move(jit), product, std::vector<double>(tokens, 1e9)});
@@ -116,7 +132,7 @@ double peakOf(llvm::ArrayRef<walls::Peak> peaks, llvm::ArrayRef<double> best, ll
 void bench(Shape shape, llvm::ArrayRef<int64_t> tokens, int rounds, double atLeast, llvm::json::Array &json) {
   std::vector<Kernel> kernels = compileKernels(shape, tokens.size());
   // As many copies of the weight as lie in memory, not in a cache, for one token; many tokens use the first alone.
-  size_t bytes = PackedLayout{2, 16, 16, 2}.byteSize(shape.n, shape.k);
+  size_t bytes = layoutOf(shape).byteSize(shape.n, shape.k);
   size_t copies = std::max<size_t>(1, (rounds > 1 ? (512u << 20) : bytes) / bytes), all = bytes * copies & ~size_t(255);
   uint8_t *weights = makeWeights(bytes, copies);
   int64_t most = *std::max_element(tokens.begin(), tokens.end());

@@ -1,4 +1,4 @@
-//===- DotDecode.cpp - A few tokens by dot products, weights streamed -*- C++ -*-===//
+//===- VnniDecode.cpp - A few tokens by vpdpbusd, weights streamed -*- C++ -*-===//
 //
 // Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "setun/Target/Kernels/Dot.h"
+#include "Vnni.h"
 
 using namespace mlir;
 using namespace setun;
@@ -27,22 +27,19 @@ namespace {
 struct Decode {
   KernelBuilder &b;
   const Product &p;
-  const DotInstruction &dot;
-  int64_t tokens, vectors, scales;
+  const x86::Vpdpbusd &instruction;
+  int64_t tokens, vectors, scales; // scales: 4, 2 or 1 sums for each row and token
 
-  Decode(KernelBuilder &b, const Product &p, const DotInstruction &dot, int64_t tokens)
-      : b(b), p(p), dot(dot), tokens(tokens), vectors(p.stepBytes / (4 * dot.lanes)) {
+  Decode(KernelBuilder &b, const Product &p, int64_t tokens, const x86::Vpdpbusd &instruction)
+      : b(b), p(p), instruction(instruction), tokens(tokens), vectors(p.stepBytes / instruction.bytes()) {
     // Beside the sums: codes, a masked plane, the masks, and the activations of one step.
-    int64_t left = dot.registers - 2 - (tokens == 1 ? 4 : vectors);
-    int64_t most = dot.unsignedCodes ? 4 : 3;
-    for (scales = most; scales > 1 && tokens * vectors * scales + scales > left; --scales) {
+    int64_t left = instruction.registers - 2 - (tokens == 1 ? 4 : vectors);
+    for (scales = 4; scales > 1 && tokens * vectors * scales + scales > left; scales /= 2) {
     }
-    scales = scales == 3 && dot.unsignedCodes ? 2 : scales;
   }
 
-  VectorType bytes() { return b.i8s(4 * dot.lanes); }
-  Value shift(Value codes, int64_t bits);
-  Value plane(Value codes, int64_t index, int64_t &scale);
+  VectorType bytes() { return b.i8s(instruction.bytes()); }
+  Value plane(Value codes, int64_t index);
   Values step(ValueRange sums, Value weights, Value x, ArrayRef<Value> at);
   Values fold(ValueRange wide, ValueRange sums);
   Values add(Values wide, Value weights, ArrayRef<Value> rows, Value stage);
@@ -50,38 +47,30 @@ struct Decode {
 
 } // namespace
 
-/// Every byte's bits moved down; what comes in from the next byte is masked away by the caller.
-Value Decode::shift(Value codes, int64_t bits) {
-  if (!dot.unsignedCodes) // a machine of sdot's kind shifts bytes
-    return b.shr(codes, bits);
-  return b.bitcast(b.shr(b.bitcast(codes, b.i16s(2 * dot.lanes)), bits), bytes());
-}
-
-/// The codes of columns 4 index .. 4 index + 3, times 4^scale.
-Value Decode::plane(Value codes, int64_t index, int64_t &scale) {
-  scale = index % scales;
-  if (index == 3 && !dot.unsignedCodes) {
-    scale = 0;
-    return shift(codes, 6);
-  }
-  int64_t down = index - scale;
-  return b.bitAnd(down ? shift(codes, 2 * down) : codes, static_cast<int8_t>(3 << (2 * scale)));
+/// The codes of columns 4 index .. 4 index + 3, times 4^(index % scales).
+Value Decode::plane(Value codes, int64_t index) {
+  int64_t scale = index % scales, down = 2 * (index - scale);
+  if (down) // words are shifted: what comes in from the next byte is masked away
+    codes = b.bitcast(b.shr(b.bitcast(codes, b.i16s(2 * instruction.lanes)), down), bytes());
+  return b.bitAnd(codes, static_cast<int8_t>(3 << (2 * scale)));
 }
 
 /// Adds 16 columns; `at` is where each token's stand in x.
 Values Decode::step(ValueRange sums, Value weights, Value x, ArrayRef<Value> at) {
   SmallVector<std::array<Value, 4>> columns;
-  for (Value start : at)
-    columns.push_back(dot.columns(b, x, start));
+  for (Value start : at) {
+    std::array<Value, 4> &four = columns.emplace_back();
+    for (int64_t i = 0; i < 4; ++i)
+      four[i] = b.broadcastDword(x, b.add(start, 4 * i), instruction.bytes());
+  }
   Values next(sums), codes;
   for (int64_t v = 0; v < vectors; ++v)
-    codes.push_back(b.load(p.weight, b.add(weights, 4 * dot.lanes * v), bytes()));
+    codes.push_back(b.load(p.weight, b.add(weights, instruction.bytes() * v), bytes()));
   auto addPlane = [&](int64_t v, int64_t index) {
-    int64_t scale;
-    Value masked = plane(codes[v], index, scale);
+    Value masked = plane(codes[v], index);
     for (int64_t t = 0; t < tokens; ++t) {
-      Value &sum = next[(v * tokens + t) * scales + scale];
-      sum = dot.dot(b, sum, masked, columns[t][index]);
+      Value &sum = next[(v * tokens + t) * scales + index % scales];
+      sum = instruction.dot(b, sum, masked, columns[t][index]);
     }
   };
   // One token's activations of a step fit in registers; of several, one plane's at a time.
@@ -104,7 +93,7 @@ Values Decode::fold(ValueRange wide, ValueRange sums) {
 /// All columns of one block: `wide` holds [vector][token].
 Values Decode::add(Values wide, Value weights, ArrayRef<Value> rows, Value stage) {
   const int64_t count = vectors * tokens;
-  Values none(count * scales, b.constant(b.i32s(dot.lanes), 0));
+  Values none(count * scales, b.constant(b.i32s(instruction.lanes), 0));
   Value whole = b.shr(p.k, 4), tail = b.bitAnd(p.k, 15);
   wide.append({weights, b.index(0)});
   wide = b.loop(b.index(0), whole, kStepsPerFold, wide, [&](Value first, ValueRange outer) {
@@ -143,15 +132,15 @@ Values Decode::add(Values wide, Value weights, ArrayRef<Value> rows, Value stage
       });
 }
 
-void setun::emitDotDecode(KernelBuilder &b, const Product &p, Value from, int64_t tokens, const DotInstruction &dot) {
+void x86::emitVnniDecode(KernelBuilder &b, const Product &p, Value from, int64_t tokens, const Vpdpbusd &instruction) {
   Value biases = emitBiases(b, p, from, b.add(from, tokens), tokens);
   b.forall(p.rowBlocks, getGrain(p, 64 << 10), [&](Value block) {
-    Decode decode(b, p, dot, tokens);
+    Decode decode(b, p, tokens, instruction);
     Value stage = b.scratch(tokens * Product::kTile, p.activation), firstRow = b.shl(block, p.blockRowsLog);
     Values wide(decode.vectors * tokens), rows;
     Value row = b.mul(from, p.xStride), accRow = b.mul(from, p.accStride);
     for (int64_t t = 0; t < tokens; ++t, row = b.add(row, p.xStride)) {
-      Value bias = b.broadcast(b.load(biases, b.index(t)), b.i32s(dot.lanes));
+      Value bias = b.broadcast(b.load(biases, b.index(t)), b.i32s(instruction.lanes));
       for (int64_t v = 0; v < decode.vectors; ++v)
         wide[v * tokens + t] = bias;
       rows.push_back(row);
@@ -159,6 +148,6 @@ void setun::emitDotDecode(KernelBuilder &b, const Product &p, Value from, int64_
     wide = decode.add(wide, b.mul(block, p.blockBytes), rows, stage);
     for (int64_t t = 0; t < tokens; ++t, accRow = b.add(accRow, p.accStride))
       for (int64_t v = 0; v < decode.vectors; ++v)
-        storeRows(b, p, wide[v * tokens + t], accRow, b.add(firstRow, v * dot.lanes));
+        storeRows(b, p, wide[v * tokens + t], accRow, b.add(firstRow, v * instruction.lanes));
   });
 }
