@@ -129,7 +129,7 @@ private:
 
 class RemoteExecutor final : public Executor {
 public:
-  RemoteExecutor(Variant variant, std::string runner, std::string linker, OperandMemory &memory)
+  RemoteExecutor(Variant variant, std::string runner, std::vector<std::string> linker, OperandMemory &memory)
       : variant(variant), runner(std::move(runner)), linker(std::move(linker)), memory(memory) {}
 
   std::unique_ptr<Kernels> compile(llvm::StringRef source, llvm::ArrayRef<std::string> names) override {
@@ -141,9 +141,10 @@ public:
     std::string object = folder->file("kernels.o"), program = folder->file("kernels"), message;
     if (!emitObject(*code, object))
       return nullptr;
-    llvm::StringRef arguments[] = {linker, "-O1", "-static", SETUN_RUNNER_SOURCE, object, "-o", program};
-    if (llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, {}, 0, 0, &message) != 0) {
-      llvm::errs() << "linking with " << linker << " failed " << message << "\n";
+    llvm::SmallVector<llvm::StringRef> arguments(linker.begin(), linker.end());
+    arguments.append({"-O1", "-static", SETUN_RUNNER_SOURCE, object, "-o", program});
+    if (llvm::sys::ExecuteAndWait(linker.front(), arguments, std::nullopt, {}, 0, 0, &message) != 0) {
+      llvm::errs() << "linking with " << linker.front() << " failed " << message << "\n";
       return nullptr;
     }
     return std::make_unique<RemoteKernels>(std::move(folder), runner, memory);
@@ -175,7 +176,8 @@ private:
 
   KernelCompiler compiler;
   Variant variant;
-  std::string runner, linker;
+  std::string runner;
+  std::vector<std::string> linker; // program and first arguments
   OperandMemory &memory;
 };
 
@@ -192,6 +194,16 @@ static std::string findRunner(llvm::StringRef arch) {
   return qemu ? *qemu + " -cpu max" : "";
 }
 
+static std::vector<std::string> findLinker(llvm::StringRef arch) {
+  std::string system = arch.str() + "-linux-gnu";
+  for (const char *clang : {"clang-22", "clang"})
+    if (auto program = llvm::sys::findProgramByName(clang))
+      return {*program, "--target=" + system, "-fuse-ld=lld"};
+  if (auto program = llvm::sys::findProgramByName(system + "-gcc"))
+    return {*program};
+  return {};
+}
+
 llvm::Expected<std::unique_ptr<Executor>> setun::conformance::makeRemoteExecutor(const Subject &subject,
                                                                                  OperandMemory &memory) {
   std::string arch = llvm::Triple(subject.level->getTarget().getTriple()).getArchName().str();
@@ -199,9 +211,10 @@ llvm::Expected<std::unique_ptr<Executor>> setun::conformance::makeRemoteExecutor
   if (runner.empty())
     return llvm::createStringError("no program to run " + arch + " code: install qemu-user, name one with --runner=" +
                                    arch + ":COMMAND or in SETUN_RUN_" + llvm::StringRef(arch).upper());
-  auto linker = llvm::sys::findProgramByName(arch + "-linux-gnu-gcc");
-  if (!linker)
-    return llvm::createStringError("no compiler to link " + arch + " code: install gcc-" + arch + "-linux-gnu");
+  std::vector<std::string> linker = findLinker(arch);
+  if (linker.empty())
+    return llvm::createStringError("no compiler to link " + arch + " code: install clang and lld, or gcc-" + arch +
+                                   "-linux-gnu");
   std::signal(SIGPIPE, SIG_IGN); // a dead runner is an error of its call
-  return std::make_unique<RemoteExecutor>(Variant{subject.level, subject.products, false}, runner, *linker, memory);
+  return std::make_unique<RemoteExecutor>(Variant{subject.level, subject.products, false}, runner, std::move(linker), memory);
 }
