@@ -57,6 +57,7 @@ void PrintTo(const Subject &subject, std::ostream *os);
 struct Options {
   uint32_t seed = 2024;
   double more = 1;                                          // times as many random cases
+  int64_t most = INT64_MAX;                                 // multiply-adds of the largest case
   std::string levels;                                       // a regular expression; empty: all
   std::vector<std::pair<std::string, std::string>> runners; // architecture and command, in place of what is found
 };

@@ -11,8 +11,11 @@
 #include "setun/Pipelines/Registration.h"
 #include "setun/Support/OptimizeLLVM.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -58,6 +61,37 @@ static bool run(mlir::ModuleOp module, llvm::StringRef pipeline) {
   return succeeded(mlir::parsePassPipeline(pipeline, passes)) && succeeded(passes.run(module));
 }
 
+static constexpr const char *kOutlined = "outlined_";
+
+/// Puts each kind of a target's intrinsics into a function of its own: emulated in every place, a kernel's code would
+/// be fifty times as long.
+static void outlineIntrinsics(mlir::ModuleOp module) {
+  llvm::StringMap<mlir::func::FuncOp> functions;
+  module.walk([&](mlir::LLVM::CallIntrinsicOp op) {
+    std::string kind;
+    llvm::raw_string_ostream(kind) << op.getIntrin() << op->getOperandTypes() << op->getResultTypes();
+    mlir::func::FuncOp &function = functions[kind];
+    bool plain =
+        llvm::none_of(op->getOperandTypes(), [](mlir::Type type) { return mlir::isa<mlir::VectorType>(type); });
+    if (plain || op->getParentOp() == function)
+      return;
+    if (!function) {
+      mlir::ImplicitLocOpBuilder builder(op.getLoc(), module.getBodyRegion());
+      auto type = builder.getFunctionType(op->getOperandTypes(), op->getResultTypes());
+      function = mlir::func::FuncOp::create(builder, kOutlined + std::to_string(functions.size()), type);
+      function.setPrivate();
+      builder.setInsertionPointToStart(function.addEntryBlock());
+      mlir::IRMapping operands;
+      operands.map(op->getOperands(), function.getArguments());
+      mlir::func::ReturnOp::create(builder, builder.clone(*op, operands)->getResults());
+    }
+    mlir::OpBuilder builder(op);
+    auto call = mlir::func::CallOp::create(builder, op.getLoc(), function, op->getOperands());
+    op->replaceAllUsesWith(call);
+    op->erase();
+  });
+}
+
 static bool extend(mlir::ModuleOp module, const TargetLevel &level, PipelinePoint point) {
   mlir::PassManager passes(module.getContext());
   level.extendPipeline(point, passes);
@@ -94,6 +128,8 @@ std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, co
   auto parsed = lower(source, level, variant.products);
   if (!parsed || !extend(*parsed, level, PipelinePoint::AfterProducts))
     return std::nullopt;
+  if (variant.emulated)
+    outlineIntrinsics(*parsed);
   if (variant.emulated && !run(*parsed, "setun-emulate-intrinsics{target=" + level.getTarget().getName().str() + "}"))
     return std::nullopt;
   if (!extend(*parsed, level, PipelinePoint::BeforeLLVM) || !run(*parsed, kLowering))
@@ -111,6 +147,8 @@ std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, co
     if (!function.isDeclaration()) {
       function.addFnAttr("target-cpu", result.machine->getTargetCPU());
       function.addFnAttr("target-features", result.machine->getTargetFeatureString());
+      if (function.getName().starts_with(kOutlined))
+        function.addFnAttr(llvm::Attribute::NoInline);
     }
   optimizeLLVM(*result.module, *result.machine, llvm::OptimizationLevel::O3);
   return result;

@@ -194,13 +194,22 @@ static std::string findRunner(llvm::StringRef arch) {
   return qemu ? *qemu + " -cpu max" : "";
 }
 
+/// A compiler that knows the architecture and finds its C library: program and first arguments. Empty if there is none.
 static std::vector<std::string> findLinker(llvm::StringRef arch) {
   std::string system = arch.str() + "-linux-gnu";
-  for (const char *clang : {"clang-22", "clang"})
-    if (auto program = llvm::sys::findProgramByName(clang))
-      return {*program, "--target=" + system, "-fuse-ld=lld"};
-  if (auto program = llvm::sys::findProgramByName(system + "-gcc"))
-    return {*program};
+  for (std::vector<std::string> linker : {std::vector<std::string>{"clang-22", "--target=" + system, "-fuse-ld=lld"},
+                                          {"clang", "--target=" + system, "-fuse-ld=lld"},
+                                          {system + "-gcc"}}) {
+    auto program = llvm::sys::findProgramByName(linker.front());
+    if (!program)
+      continue;
+    linker.front() = *program;
+    llvm::SmallVector<llvm::StringRef> arguments(linker.begin(), linker.end());
+    arguments.append({"-fsyntax-only", SETUN_RUNNER_SOURCE});
+    std::optional<llvm::StringRef> silent[] = {"", "", ""};
+    if (llvm::sys::ExecuteAndWait(*program, arguments, std::nullopt, silent) == 0)
+      return linker;
+  }
   return {};
 }
 
@@ -213,8 +222,9 @@ llvm::Expected<std::unique_ptr<Executor>> setun::conformance::makeRemoteExecutor
                                    arch + ":COMMAND or in SETUN_RUN_" + llvm::StringRef(arch).upper());
   std::vector<std::string> linker = findLinker(arch);
   if (linker.empty())
-    return llvm::createStringError("no compiler to link " + arch + " code: install clang and lld, or gcc-" + arch +
-                                   "-linux-gnu");
+    return llvm::createStringError("no compiler and C library for " + arch + ": install clang and lld, or gcc-" + arch +
+                                   "-linux-gnu, and libc6-dev for it");
   std::signal(SIGPIPE, SIG_IGN); // a dead runner is an error of its call
-  return std::make_unique<RemoteExecutor>(Variant{subject.level, subject.products, false}, runner, std::move(linker), memory);
+  return std::make_unique<RemoteExecutor>(Variant{subject.level, subject.products, false}, runner, std::move(linker),
+                                          memory);
 }
