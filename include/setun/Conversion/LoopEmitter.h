@@ -16,6 +16,7 @@
 #ifndef SETUN_CONVERSION_LOOPEMITTER_H
 #define SETUN_CONVERSION_LOOPEMITTER_H
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Builders.h"
 
@@ -76,6 +77,8 @@ public:
   /// loop where all of it is less than a task. Where `work` is only known at run time, so are the tasks: each is a loop
   /// over as many iterations as are worth one, and the grain is 1.
   void parallel(mlir::Value count, mlir::Value work, llvm::function_ref<void(mlir::Value)> body);
+  /// `body(true)` where x `predicate` y holds, else `body(false)`; one of them if that is known.
+  void branch(mlir::arith::CmpIPredicate predicate, mlir::Value x, mlir::Value y, llvm::function_ref<void(bool)> body);
   /// Runs `full` for each whole step of `width` in [0, size) and `tail` once for what is left, if anything can be.
   llvm::SmallVector<mlir::Value>
   steps(mlir::Value size, int64_t width, mlir::ValueRange init,

@@ -104,8 +104,18 @@ struct ColumnTiler {
     finish(m, e.index(0));
   }
 
+  /// Prefetches columns [at, at + width) of row k of b.
+  void askFor(Value k, Value at, int64_t width) {
+    Line row = rowOfB(e.min(k, e.sub(op.size(e, op.k), e.index(1))));
+    int64_t line = 8 * 64 / row.getElementType().getIntOrFloatBitWidth();
+    for (int64_t i = 0; i < width; i += line)
+      e.prefetch(row, e.add(nFrom, e.add(at, e.index(i))));
+  }
+
   /// Adds the panel's `depth` rows, widened, into the sums of `count` rows of the left operand from `m` on.
-  void addPanel(Value panel, Value left, const ProductBlock &block, Value m, int64_t count, Value k, Value depth) {
+  /// `asks` for the next panel's rows, so that memory works meanwhile.
+  void addPanel(Value panel, Value left, const ProductBlock &block, Value m, int64_t count, Value k, Value depth,
+                bool asks) {
     int64_t width = 2 * e.vectorBits / 32;
     for (int64_t i = 0; i < count; ++i) {
       SmallVector<Value> here(ivs);
@@ -126,6 +136,8 @@ struct ColumnTiler {
         sums.push_back(e.read(scratchLine(strip), places[i], Lanes{width}));
       }
       sums = e.loop(e.index(0), depth, 1, sums, [&](Value step, ValueRange carried) {
+        if (asks)
+          askFor(e.add(k, e.add(step, e.index(kPanelDepth))), at, width);
         Value right = e.read(scratchLine(panel), place(step, at), Lanes{width});
         SmallVector<Value> next;
         for (auto [i, sum] : llvm::enumerate(carried)) {
@@ -155,9 +167,13 @@ struct ColumnTiler {
           return SmallVector<Value>();
         });
       });
-      e.loop(block.mFrom, tiled, kTileRows, [&](Value m) { addPanel(panel, left, block, m, kTileRows, k, depth); });
+      auto add = [&](Value m, int64_t count) {
+        e.branch(arith::CmpIPredicate::eq, m, block.mFrom,
+                 [&](bool first) { addPanel(panel, left, block, m, count, k, depth, first); });
+      };
+      e.loop(block.mFrom, tiled, kTileRows, [&](Value m) { add(m, kTileRows); });
       if (block.mMultiple % kTileRows != 0)
-        e.loop(tiled, block.mTo, 1, [&](Value m) { addPanel(panel, left, block, m, 1, k, depth); });
+        e.loop(tiled, block.mTo, 1, [&](Value m) { add(m, 1); });
     });
     e.loop(e.index(0), rows, 1, [&](Value r) { finish(e.add(block.mFrom, r), r); });
   }

@@ -16,9 +16,6 @@
 #include "Contraction.h"
 #include "setun/Conversion/Passes.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-
 namespace setun {
 #define GEN_PASS_DEF_CONVERTDENSETOLOOPS
 #include "setun/Conversion/Passes.h.inc"
@@ -82,15 +79,8 @@ static void emitBlocks(LoopEmitter &e, const Contraction &op, Value rows) {
 /// One row is done apart: its blocks have other shapes, which decide nothing but the pace.
 static void emitProduct(LoopEmitter &e, const Contraction &op) {
   Value rows = op.m ? op.size(e, *op.m) : e.index(1);
-  if (getConstantIntValue(rows))
-    return emitBlocks(e, op, rows);
-  Value single = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::eq, rows, e.index(1));
-  auto branch = scf::IfOp::create(e.b, e.loc, single, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(branch.thenBlock());
-  emitBlocks(e, op, e.index(1));
-  e.b.setInsertionPointToStart(branch.elseBlock());
-  emitBlocks(e, op, rows);
+  e.branch(arith::CmpIPredicate::eq, rows, e.index(1),
+           [&](bool single) { emitBlocks(e, op, single ? e.index(1) : rows); });
 }
 
 namespace {

@@ -11,9 +11,10 @@
 // where rows are few (each weight is read once, in four streams), two rows with
 // two columns where they are many (each load serves two products, and the sums
 // still fit the sixteen registers of AVX). Where each weight is read once, the lines
-// of the next tile are asked for: the processor's own prefetching stops at the end
-// of a page, and a row is hardly longer. Narrow operands of many rows are widened
-// once for a block, some of k at a time; the sums wait in between.
+// of the next tile are asked for where a block reads its weights first: the
+// processor's own prefetching stops at the end of a page, and a row is hardly longer.
+// Narrow operands of many rows are widened once for a block, some of k at a time; the
+// sums wait in between.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,10 +47,10 @@ struct DotTiler {
     return result;
   }
 
-  void tile(ArrayRef<Value> ms, ArrayRef<Value> ns) {
+  void tile(ArrayRef<Value> ms, ArrayRef<Value> ns, bool readsFirst) {
     SmallVector<Line> as = lines(op.a, op.m, ms), bs = lines(op.b, op.n, ns);
     SmallVector<Line> ahead;
-    if (ms.size() == 1 && ns.size() > 1) {
+    if (readsFirst && ns.size() > 1) {
       Value last = e.sub(columnCount, e.index(1));
       ahead = lines(op.b, op.n,
                     llvm::map_to_vector(ns, [&](Value n) { return e.min(e.add(n, e.index(ns.size())), last); }));
@@ -186,13 +187,22 @@ struct DotTiler {
 
 void setun::emitDotBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block) {
   DotTiler tiler{e, op, block.ivs, op.size(e, op.k), op.n ? op.size(e, *op.n) : e.index(1)};
-  auto direct = [&](ArrayRef<Value> ms, int64_t width) {
-    tiler.columns(block, width, [&](ArrayRef<Value> ns) { tiler.tile(ms, ns); });
+  auto direct = [&](ArrayRef<Value> ms, bool readsFirst) {
+    tiler.columns(block, ms.size() > 1 ? 2 : 4, [&](ArrayRef<Value> ns) { tiler.tile(ms, ns, readsFirst); });
   };
-  if (getConstantIntValue(e.sub(block.mTo, block.mFrom)) == 1)
-    return direct(block.mFrom, 4);
+  Value rows = e.sub(block.mTo, block.mFrom);
+  if (getConstantIntValue(rows) == 1)
+    return direct(block.mFrom, true);
+  auto pairs = [&] {
+    tiler.rowsOf(block, [&](ArrayRef<Value> ms) {
+      if (ms.size() == 1)
+        return direct(ms, false);
+      e.branch(arith::CmpIPredicate::eq, ms[0], block.mFrom, [&](bool first) { direct(ms, first); });
+    });
+  };
   auto isNarrow = [&](const ProductOperand &operand) { return getElementTypeOrSelf(operand.buffer) != op.sumType; };
-  if (isNarrow(op.a) || isNarrow(op.b))
-    return tiler.panels(block);
-  tiler.rowsOf(block, [&](ArrayRef<Value> ms) { direct(ms, ms.size() > 1 ? 2 : 4); });
+  if (!isNarrow(op.a) && !isNarrow(op.b))
+    return pairs();
+  int64_t fewRows = e.vectorBits > 128 ? 4 : 2; // so many do not pay for panels
+  e.branch(arith::CmpIPredicate::sgt, rows, e.index(fewRows), [&](bool many) { many ? tiler.panels(block) : pairs(); });
 }

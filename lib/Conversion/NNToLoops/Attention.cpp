@@ -76,17 +76,12 @@ struct AttentionEmitter {
     });
   }
 
-  /// Runs `body(true)` if widening pays, else `body(false)`.
+  /// Runs `body(true)` where widening into `buffer` pays, else `body(false)`.
   void branchOnRows(Value buffer, function_ref<void(bool)> body) {
-    if (!buffer)
-      return body(false);
-    Value several = arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::sgt, rows, e.index(1));
-    auto branch = scf::IfOp::create(e.b, e.loc, several, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(branch.thenBlock());
-    body(true);
-    e.b.setInsertionPointToStart(branch.elseBlock());
-    body(false);
+    if (buffer)
+      e.branch(arith::CmpIPredicate::sgt, rows, e.index(1), body);
+    else
+      body(false);
   }
 
   /// q.k of all rows and of keys [start, start + count) into the scratch; keys past the last repeat it.

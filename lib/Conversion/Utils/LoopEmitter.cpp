@@ -96,6 +96,18 @@ void LoopEmitter::parallel(Value count, Value work, function_ref<void(Value)> bo
   });
 }
 
+void LoopEmitter::branch(arith::CmpIPredicate predicate, Value x, Value y, function_ref<void(bool)> body) {
+  Value condition = b.createOrFold<arith::CmpIOp>(loc, predicate, x, y);
+  if (std::optional<int64_t> known = getConstantIntValue(condition))
+    return body(*known);
+  auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  body(true);
+  b.setInsertionPointToStart(branch.elseBlock());
+  body(false);
+}
+
 SmallVector<Value> LoopEmitter::steps(Value size, int64_t width, ValueRange init,
                                       function_ref<SmallVector<Value>(Value, Lanes, ValueRange)> body) {
   Value whole = roundDown(size, width);

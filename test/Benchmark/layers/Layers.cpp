@@ -296,6 +296,7 @@ std::vector<Layer> setun::bench::getLayers(bool quick) {
   for (const char *element : {"f32", "f16", "bf16"}) {
     all.push_back(dense(n, k, element, 1));
     all.push_back(dense(n / 8, k, element, many));
+    all.push_back(dense(n / 8, k, element, 4));
     all.push_back(attention(20, 20, element, 1, keys));
     all.push_back(attention(20, 5, element, 1, keys));
     all.push_back(attention(20, 5, element, queries, queries));
@@ -308,6 +309,7 @@ std::vector<Layer> setun::bench::getLayers(bool quick) {
   }
   all.push_back(dense(large, k, "f32", 1));
   all.push_back(denseColumns(n / 8, k, "f32", 1));
+  all.push_back(denseColumns(n / 8, k, "f32", 4));
   all.push_back(denseColumns(n / 8, k, "f32", many));
   all.push_back(denseColumns(n / 8, k, "f16", many));
   all.push_back(rotary("f32", many, true));
