@@ -24,7 +24,7 @@ def SelectEncoding : Pass<"setun-select-encoding", "::mlir::ModuleOp"> {
     %0 = ternary.matmul ins(%q, %w : ...) outs(%a : ...) -> tensor<?x64xi32>
     // becomes
     %0 = ternary.matmul ins(%q, %w : ...) outs(%a : ...)
-           {setun.encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 2>} -> tensor<?x64xi32>
+           {setun.encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>} -> tensor<?x64xi32>
     ```
   }];
   let options = [

@@ -22,7 +22,7 @@ ProductShape ProductShape::of(ternary::MatmulOp op) {
 bool setun::isColumnProduct(const ProductShape &shape) { return shape.groups || isa<FloatType>(shape.activation); }
 
 std::vector<PackedLayout> KernelLevel::getLayouts(const ProductShape &) const {
-  return {Product::getLayout(2), Product::getLayout(4), Product::getLayout(1)};
+  return {Product::getLayout(1), Product::getLayout(2), Product::getLayout(4)};
 }
 
 ProductPlan KernelLevel::getPlan(const ProductShape &shape, const PackedLayout &layout, Products products) const {

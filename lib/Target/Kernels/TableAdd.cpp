@@ -23,7 +23,6 @@ using namespace setun;
 namespace {
 
 constexpr int64_t kColumns = Product::kTile, kTilesPerWidening = 15;
-constexpr int64_t kSums = 32768;      // rows x tokens of one task
 constexpr int64_t kTableStride = 173; // entries from table to table: spreads their lines best over the sets of L1
 
 /// What one task works on: a block of tokens and a chunk of rows.
@@ -185,10 +184,11 @@ void Task::writeOut() {
 
 void setun::emitTableAdd(KernelBuilder &b, const Product &p, Value from, Value to, int64_t lanes, unsigned vectorBits) {
   const int64_t natural = std::min<int64_t>(lanes, vectorBits / 16);
-  // Long chunks of rows share one table; with few blocks of tokens they are halved, to leave work for other threads.
-  const int64_t mostBlocks = kSums / lanes / p.blockRows;
+  // Rows x tokens of one task: long chunks of rows share one table. Their sums stay in L2, which is larger where
+  // vectors are. With one block of tokens chunks are halved, to leave work for other threads.
+  const int64_t mostSums = vectorBits > 128 ? 65536 : 32768, mostBlocks = mostSums / lanes / p.blockRows;
   Value tokenBlocks = b.ceilDiv(b.sub(to, from), lanes);
-  Value few = b.cmp(arith::CmpIPredicate::slt, tokenBlocks, b.index(4));
+  Value few = b.cmp(arith::CmpIPredicate::slt, tokenBlocks, b.index(2));
   Value limit = b.select(few, b.index(mostBlocks / 2), b.index(mostBlocks));
   Value chunks = b.max(b.div(b.sub(b.add(p.rowBlocks, limit), b.index(1)), limit), b.index(1));
   Value chunkBlocks = b.div(b.sub(b.add(p.rowBlocks, chunks), b.index(1)), chunks);

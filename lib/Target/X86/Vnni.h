@@ -30,6 +30,14 @@ struct Vpdpbusd {
   int64_t bytes() const { return 4 * lanes; }
   /// Tokens of a register tile: two vectors of sums each, and codes, mask and activations fill the registers.
   int64_t mostTokens() const { return (registers - 4) / 2; }
+  /// Sums for each row and token where weights are streamed in `vectors` vectors a step: four, two or one, so that
+  /// they, masks, codes, a masked plane and activations fit in registers.
+  int64_t streamedScales(int64_t tokens, int64_t vectors) const {
+    int64_t scales = 4, left = registers - 2 - (tokens == 1 ? 4 : vectors);
+    while (scales > 1 && tokens * vectors * scales + scales > left)
+      scales /= 2;
+    return scales;
+  }
   /// sums + codes times activations; both are i8s(bytes()).
   Value dot(KernelBuilder &b, Value sums, Value codes, Value activations) const;
 };

@@ -31,12 +31,8 @@ struct Decode {
   int64_t tokens, vectors, scales; // scales: 4, 2 or 1 sums for each row and token
 
   Decode(KernelBuilder &b, const Product &p, int64_t tokens, const x86::Vpdpbusd &instruction)
-      : b(b), p(p), instruction(instruction), tokens(tokens), vectors(p.stepBytes / instruction.bytes()) {
-    // Beside the sums: codes, a masked plane, the masks, and the activations of one step.
-    int64_t left = instruction.registers - 2 - (tokens == 1 ? 4 : vectors);
-    for (scales = 4; scales > 1 && tokens * vectors * scales + scales > left; scales /= 2) {
-    }
-  }
+      : b(b), p(p), instruction(instruction), tokens(tokens), vectors(p.stepBytes / instruction.bytes()),
+        scales(instruction.streamedScales(tokens, vectors)) {}
 
   VectorType bytes() { return b.i8s(instruction.bytes()); }
   Value plane(Value codes, int64_t index);

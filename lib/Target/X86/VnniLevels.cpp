@@ -11,6 +11,8 @@
 #include "setun-rt/abi.h"
 #include "setun/Target/Kernels/KernelLevel.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace setun;
 
@@ -29,12 +31,30 @@ private:
 
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &layout,
                       Products products) const override {
+    bool wide = instruction.lanes == 16;
     if (products == Products::AddSub || isColumnProduct(shape))
-      return getAddSubForm(getInfo(), shape, tokens, AddSubRates{40, 80, 180, 230, 10});
-    double vector = 4.0 * instruction.lanes, rate = instruction.lanes == 16 ? 1 : 0.55; // products an instruction
-    if (tokens <= mostStreamed())
-      return {"vpdpbusd, streamed", true, (2 + 1.0 / layout.interleave) / vector, rate * (tokens == 1 ? 200 : 270)};
-    return {"vpdpbusd, register tiles", true, 1.6 / vector, rate * 350};
+      return getAddSubForm(getInfo(), shape, tokens,
+                           wide ? AddSubRates{44, 109, 190, 270, 12} : AddSubRates{24, 109, 195, 220, 10});
+    // Instructions of the inner loops, as test/Target/x86-loops.test counts them: masks and shifts, vpdpbusd, loads,
+    // broadcasts and prefetches, and three to steer.
+    if (tokens <= mostStreamed()) {
+      const int64_t vectors = 64 * layout.interleave / instruction.bytes();
+      const int64_t scales = instruction.streamedScales(tokens, vectors), unpack = scales == 4   ? 4
+                                                                                   : scales == 2 ? 5
+                                                                                                 : 7;
+      const int64_t broadcasts = vectors == 1 ? 0 : 4 * tokens; // operands, if used once
+      double step = vectors * (1 + unpack + 4 * tokens) + broadcasts + 2 * layout.interleave + 3;
+      double rate = tokens == 1 ? (wide ? 190 : 145) : wide ? 250 + 25 * tokens : 190;
+      return {"vpdpbusd, streamed", true, step / (256 * layout.interleave * tokens), rate};
+    }
+    int64_t groups = llvm::divideCeil(tokens, instruction.mostTokens());
+    double group = double(tokens) / groups, vectors = 2;
+    double plane = vectors * (1 + group) + group + 3.5;
+    double rate = wide ? 390 : group > 4 ? 220 : 190;
+    return {("vpdpbusd, " + llvm::Twine(static_cast<int64_t>(vectors) * instruction.lanes) + " rows x " +
+             llvm::Twine(llvm::divideCeil(tokens, groups)) + " tokens")
+                .str(),
+            true, plane / (vectors * instruction.bytes() * group), rate};
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {

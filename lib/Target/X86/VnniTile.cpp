@@ -39,18 +39,19 @@ struct Group {
   Value x, start, stride; // where the activations of those columns are
 };
 
-/// The work of one task: `vectors` neighbouring vectors of rows, all tokens.
+/// The work of one task: two neighbouring vectors of rows, all tokens.
 struct Tile {
   KernelBuilder &b;
   const Product &p;
   const x86::Vpdpbusd &instruction;
-  int64_t vectors, lanes; // lanes: rows of all vectors
-  Value biases;           // minus the sum of each token's activations
-  Value sums, stage;      // scratch: [token][row] int32, and 16 columns of each token of a group
+  static constexpr int64_t vectors = 2;
+  int64_t lanes;     // rows of both
+  Value second;      // bytes from the first one's codes to those of the second
+  Value biases;      // minus the sum of each token's activations
+  Value sums, stage; // scratch: [token][row] int32, and 16 columns of each token of a group
 
   Tile(KernelBuilder &b, const Product &p, const x86::Vpdpbusd &instruction, Value biases)
-      : b(b), p(p), instruction(instruction), vectors(std::min<int64_t>(p.stepBytes / instruction.bytes(), 2)),
-        lanes(vectors * instruction.lanes), biases(biases) {}
+      : b(b), p(p), instruction(instruction), lanes(vectors * instruction.lanes), biases(biases) {}
 
   VectorType sumType() const { return b.i32s(instruction.lanes); }
 
@@ -109,13 +110,13 @@ Values Tile::loadSums(const Group &group) {
 /// One plane of one tile of columns.
 void Tile::step(MutableArrayRef<Value> part, int64_t plane, const Group &group, ArrayRef<Value> rows, Value at,
                 Value column) {
-  // The weights of the next columns, a line a step and plane until all are asked for.
-  int64_t line = 64 * (3 - plane);
-  if (line < p.stepBytes)
-    b.prefetch(p.weight, b.add(b.add(at, group.bytes), line), /*locality=*/2);
   Values masked;
   for (int64_t v = 0; v < vectors; ++v) {
-    Value codes = b.load(p.weight, b.add(at, instruction.bytes() * v), b.i8s(instruction.bytes()));
+    Value from = v ? b.add(at, second) : at;
+    // The weights of the next columns: their lines are asked for while the first two planes are done.
+    if (3 - plane == v && 64 * v < std::max(p.stepBytes, 4 * lanes))
+      b.prefetch(p.weight, b.add(from, group.bytes), /*locality=*/2);
+    Value codes = b.load(p.weight, from, b.i8s(instruction.bytes()));
     masked.push_back(b.bitAnd(codes, static_cast<int8_t>(3 << 2 * plane)));
   }
   for (int64_t t = 0; t < group.tokens; ++t) {
@@ -190,18 +191,23 @@ std::array<Value, 3> Tile::stageTail(Value token, Value tokens, Value column, Va
 static void emitBlock(KernelBuilder &b, const Product &p, Value from, Value to, int64_t fewest,
                       const x86::Vpdpbusd &instruction) {
   Tile tile(b, p, instruction, emitBiases(b, p, from, to, kMostTokens));
-  const int64_t most = instruction.mostTokens(), lanes = tile.lanes, passes = p.blockRows / lanes;
+  const int64_t most = instruction.mostTokens(), lanes = tile.lanes;
+  // A task is a part of a block, or two blocks; after an odd number of them the last stands in for its neighbour.
+  const int64_t passes = std::max<int64_t>(p.blockRows / lanes, 1), blocksLog = p.blockRows < lanes;
   Value zero = b.index(0), one = b.index(1), tokens = b.sub(to, from);
   Parts groups(b, tokens, most);
   Value whole = b.shr(p.k, 4), tail = b.sub(p.colTiles, whole);
   Parts chunks(b, whole, kChunkTiles);
 
-  b.forall(b.mul(p.rowBlocks, passes), getGrain(p, 16 << 10) * passes, [&](Value index) {
+  b.forall(b.mul(b.ceilDiv(p.rowBlocks, 1 << blocksLog), passes), getGrain(p, 16 << 10) * passes, [&](Value index) {
     tile.sums = b.scratch(kMostTokens * lanes, b.getI32Type());
     tile.stage = b.scratch(most * Product::kTile, p.activation);
-    Value block = b.div(index, b.index(passes)), pass = b.sub(index, b.mul(block, passes));
+    Value part = b.div(index, b.index(passes)), pass = b.sub(index, b.mul(part, passes)),
+          block = b.shl(part, blocksLog);
     Value start = b.add(b.mul(block, p.blockBytes), b.mul(pass, 4 * lanes));
     Value firstRow = b.add(b.shl(block, p.blockRowsLog), b.mul(pass, lanes));
+    Value last = b.cmp(arith::CmpIPredicate::sge, b.add(block, 1), p.rowBlocks);
+    tile.second = blocksLog ? b.select(last, zero, p.blockBytes) : b.index(instruction.bytes());
     // Columns after the last whole tile are a chunk of their own.
     b.loop(zero, b.add(chunks.count, tail), 1, {start, zero}, [&](Value i, ValueRange chunk) {
       Value count = chunks.sizeOf(b, i), column = b.shl(chunk[1], 4);
@@ -225,9 +231,13 @@ static void emitBlock(KernelBuilder &b, const Product &p, Value from, Value to, 
       return Values{b.add(chunk[0], bytes), b.add(chunk[1], count)};
     });
     b.loop(zero, tokens, 1, {b.mul(from, p.accStride), zero}, [&](Value, ValueRange now) {
-      for (int64_t v = 0; v < tile.vectors; ++v)
-        storeRows(b, p, b.load(tile.sums, b.add(now[1], instruction.lanes * v), tile.sumType()), now[0],
-                  b.add(firstRow, instruction.lanes * v));
+      for (int64_t v = 0; v < tile.vectors; ++v) {
+        Value row = b.add(firstRow, instruction.lanes * v);
+        b.branch(b.cmp(arith::CmpIPredicate::slt, row, p.n), [&] {
+          Value slot = b.add(now[1], instruction.lanes * v);
+          storeRows(b, p, b.load(tile.sums, slot, tile.sumType()), now[0], row);
+        });
+      }
       return Values{b.add(now[0], p.accStride), b.add(now[1], lanes)};
     });
   });

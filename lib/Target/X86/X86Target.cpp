@@ -31,7 +31,7 @@ private:
     return info;
   }
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
-    return getAddSubForm(getInfo(), shape, tokens, AddSubRates{35, 80, 170, 210, 5});
+    return getAddSubForm(getInfo(), shape, tokens, AddSubRates{13, 143, 160, 168, 5});
   }
   void emitProduct(KernelBuilder &b, const Product &p, Products) const override {
     emitAddSubProduct(b, p, getInfo().vectorBits);
@@ -63,11 +63,11 @@ private:
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &layout,
                       Products products) const override {
     if (products == Products::AddSub || isColumnProduct(shape) || tokens >= kTableFrom || isTable16(tokens % 32))
-      return getAddSubForm(getInfo(), shape, tokens, AddSubRates{40, 80, 180, 230, 10});
+      return getAddSubForm(getInfo(), shape, tokens, AddSubRates{24, 109, 195, 220, 10});
     // 13 operations on a vector of 128 codes, and a step's broadcasts, address and loop over its vectors.
     if (tokens == 1)
-      return {"pmaddubsw, streamed", true, (13 + 6.0 / (2 * layout.interleave)) / 128, 100};
-    return {"pmaddubsw, 16 rows x 6 tokens", true, tokens < 4 ? 0.06 : 0.04, tokens < 4 ? 80.0 : 130.0};
+      return {"pmaddubsw, streamed", true, (13 + 6.0 / (2 * layout.interleave)) / 128, 107};
+    return {"pmaddubsw, 16 rows x 6 tokens", true, tokens < 4 ? 0.06 : 0.04, tokens < 4 ? 100.0 : 140.0};
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {

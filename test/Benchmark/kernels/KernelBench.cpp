@@ -33,7 +33,7 @@ llvm::cl::opt<std::string> jsonFile("json", llvm::cl::desc("write all figures to
 llvm::cl::opt<std::string> only("only", llvm::cl::desc("kernels whose name holds this text"));
 llvm::cl::list<std::string> shapeOptions("shape", llvm::cl::CommaSeparated, llvm::cl::desc("ROWSxCOLUMNS,..."));
 llvm::cl::list<int64_t> tokenOptions("tokens", llvm::cl::CommaSeparated, llvm::cl::desc("numbers of tokens"));
-llvm::cl::opt<int64_t> interleaveOption("interleave", llvm::cl::init(2),
+llvm::cl::opt<int64_t> interleaveOption("interleave", llvm::cl::init(1),
                                         llvm::cl::desc("row tiles of a block: 1, 2 or 4"));
 llvm::cl::opt<int> roundsOption("rounds", llvm::cl::init(5), llvm::cl::desc("rounds, of which the best counts"));
 

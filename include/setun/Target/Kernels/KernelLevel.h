@@ -33,7 +33,7 @@ class KernelLevel : public TargetLevel {
 public:
   using TargetLevel::TargetLevel;
 
-  /// 16 x 16 tiles, two interleaved first; 4 and 1 as well.
+  /// 16 x 16 tiles, one stream of lines first: memory is read fastest so; 2 and 4 interleaved as well.
   std::vector<PackedLayout> getLayouts(const ProductShape &shape) const override;
   /// The larger of two times: reading the weights, padding included, at memoryGBs, and all multiply-adds, padding
   /// included, at the form's rate.

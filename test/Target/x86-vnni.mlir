@@ -1,0 +1,65 @@
+// The intermediate code that docs/targets/x86-64.md shows.
+// RUN: setun-opt %S/Inputs/x86-products.mlir --setun-convert-ternary-to-loops="target=x86-64:avx512-vnni" --canonicalize --cse | FileCheck %s
+// RUN: setun-opt %S/Inputs/x86-products.mlir --setun-convert-ternary-to-loops="target=x86-64:avx-vnni" --canonicalize --cse | FileCheck %s --check-prefix=YMM
+// RUN: setun-opt %S/Inputs/x86-products.mlir --setun-convert-ternary-to-loops="target=x86-64:avx512-vnni products=addsub" --canonicalize | FileCheck %s --check-prefix=ADDSUB
+// RUN: setun-opt %S/Inputs/x86-products.mlir --setun-convert-ternary-to-loops="target=x86-64:avx512-vnni" --setun-emulate-intrinsics=target=x86-64 | FileCheck %s --check-prefix=ADDSUB
+
+// One token: a sum for each of four planes; nothing but masks and dot products.
+// CHECK-LABEL: @ternary_one
+// CHECK-DAG: %[[FOURS:.*]] = arith.constant dense<12> : vector<64xi8>
+// CHECK-DAG: %[[SIXTEENS:.*]] = arith.constant dense<48> : vector<64xi8>
+// CHECK-DAG: %[[SIXTYFOURS:.*]] = arith.constant dense<-64> : vector<64xi8>
+// CHECK-DAG: %[[ONES:.*]] = arith.constant dense<3> : vector<64xi8>
+// CHECK: scf.forall (%{{.*}}) in (160)
+// CHECK: %[[SUMS:.*]]:6 = scf.for
+// CHECK-COUNT-2: memref.prefetch {{.*}}, read, locality<{{[23]}}>, data
+// CHECK: %[[X:.*]] = vector.load %{{.*}} vector<4xi8>
+// CHECK-NEXT: %[[DWORD:.*]] = vector.bitcast %[[X]] : vector<4xi8> to vector<1xi32>
+// CHECK-NEXT: %[[SCALAR:.*]] = vector.extract %[[DWORD]][0] : i32 from vector<1xi32>
+// CHECK-NEXT: %[[ALL:.*]] = vector.broadcast %[[SCALAR]] : i32 to vector<16xi32>
+// CHECK-NEXT: %[[COLUMNS:.*]] = vector.bitcast %[[ALL]] : vector<16xi32> to vector<64xi8>
+// CHECK: %[[CODES:.*]] = vector.load %{{.*}} : memref<1638400xi8>, vector<64xi8>
+// CHECK: %[[PLANE:.*]] = arith.andi %[[CODES]], %[[ONES]] : vector<64xi8>
+// CHECK-NEXT: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.*}}, %[[PLANE]], %[[COLUMNS]])
+// CHECK-NEXT: %[[PLANE:.*]] = arith.andi %[[CODES]], %[[FOURS]] : vector<64xi8>
+// CHECK-NEXT: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.*}}, %[[PLANE]],
+// CHECK-NEXT: %[[PLANE:.*]] = arith.andi %[[CODES]], %[[SIXTEENS]] : vector<64xi8>
+// CHECK-NEXT: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.*}}, %[[PLANE]],
+// CHECK-NEXT: %[[PLANE:.*]] = arith.andi %[[CODES]], %[[SIXTYFOURS]] : vector<64xi8>
+// CHECK-NEXT: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.*}}, %[[PLANE]],
+// CHECK-NOT: arith.shrui
+// CHECK: scf.yield
+// CHECK: arith.shrsi %[[SUMS]]#1
+// CHECK: arith.shrsi %[[SUMS]]#2
+// CHECK: arith.shrsi %[[SUMS]]#3
+
+// Fourteen tokens: four loops over a chunk of columns, sums shifted down between them.
+// CHECK-LABEL: @ternary_fourteen
+// CHECK: scf.forall (%{{.*}}) in (80)
+// CHECK: %[[A:.*]]:30 = scf.for
+// CHECK-COUNT-28: vpdpbusd.512
+// CHECK-NOT: vpdpbusd
+// CHECK-COUNT-28: arith.shrsi %[[A]]
+// CHECK: %[[B:.*]]:30 = scf.for
+// CHECK-COUNT-28: vpdpbusd.512
+// CHECK-NOT: vpdpbusd
+// CHECK-COUNT-28: arith.shrsi %[[B]]
+// CHECK: %[[C:.*]]:30 = scf.for
+// CHECK-COUNT-28: vpdpbusd.512
+// CHECK-NOT: vpdpbusd
+// CHECK-COUNT-28: arith.shrsi %[[C]]
+// CHECK: :30 = scf.for
+// CHECK-COUNT-28: vpdpbusd.512
+// CHECK-NOT: vpdpbusd
+// CHECK-NOT: arith.shrsi
+// CHECK: return
+
+// Sixteen registers: two vectors of rows leave two sums a row, so that a shift brings two planes to the others' places.
+// YMM-LABEL: @ternary_one
+// YMM: %{{.*}}:6 = scf.for
+// YMM: arith.shrui %{{.*}} : vector<16xi16>
+// YMM: "llvm.x86.avx512.vpdpbusd.256"
+// YMM-NOT: vector<64xi8>
+
+// ADDSUB-LABEL: @ternary_one
+// ADDSUB-NOT: vpdpbusd
