@@ -71,6 +71,7 @@ void x86::emitMaddDecode(KernelBuilder &b, const Product &p, Value from, Value t
             for (int64_t plane = 0; plane < 4; ++plane)
               columns.push_back(b.broadcastDword(bytes, b.add(column, 4 * plane), 32));
             prefetchStream(b, p.weight, weights, 32 * vectors);
+            b.prefetch(bytes, b.add(column, 1024)); // weights that pass by push long rows of activations out of L1
             for (int64_t v = 0; v < vectors; ++v) {
               Value codes = b.load(p.weight, b.add(weights, 32 * v), b.i8s(32));
               std::tie(next[v], next[vectors + v]) = addVector(b, inner[v], inner[vectors + v], codes, columns);

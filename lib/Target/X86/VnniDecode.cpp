@@ -102,6 +102,8 @@ Values Decode::add(Values wide, Value weights, ArrayRef<Value> rows, Value stage
       for (Value row : rows)
         at.push_back(b.add(row, column));
       prefetchStream(b, p.weight, weights, p.stepBytes);
+      if (tokens == 1) // weights that pass by push long rows of activations out of L1
+        b.prefetch(p.x, b.add(at[0], 1024));
       Values next = step(now.take_front(count * scales), weights, p.x, at);
       next.append({b.add(weights, p.stepBytes), b.add(column, Product::kTile)});
       return next;

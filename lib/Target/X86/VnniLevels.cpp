@@ -43,7 +43,7 @@ private:
                                                                                    : scales == 2 ? 5
                                                                                                  : 7;
       const int64_t broadcasts = vectors == 1 ? 0 : 4 * tokens; // operands, if used once
-      double step = vectors * (1 + unpack + 4 * tokens) + broadcasts + 2 * layout.interleave + 3;
+      double step = vectors * (1 + unpack + 4 * tokens) + broadcasts + 2 * layout.interleave + (tokens == 1) + 3;
       double rate = tokens == 1 ? (wide ? 190 : 145) : wide ? 250 + 25 * tokens : 190;
       return {"vpdpbusd, streamed", true, step / (256 * layout.interleave * tokens), rate};
     }
