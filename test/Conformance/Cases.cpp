@@ -62,6 +62,21 @@ std::vector<Group> setun::conformance::getExtremes(Effort effort) {
   return groups;
 }
 
+std::vector<Group> setun::conformance::getLong(Effort effort) {
+  // 530001 columns of the largest terms: sums of the plane that counts 64 times do not stay within int32 by themselves.
+  std::vector<Group> groups;
+  for (Group group : {Group{17, 66000, Pattern::Random, {}},
+                      {17, 66001, Pattern::Lopsided, {}},
+                      {17, 530001, Pattern::AllPlusMin, {}},
+                      {1, 530016, Pattern::AllMinusMin, {}}}) {
+    group.tokens = afford({1, 2, 5, 16}, group.n, group.k, effort, groups.size());
+    groups.push_back(group);
+  }
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{33, 100}, {65, 33}})
+    groups.push_back({n, k, Pattern::Random, {127, 128, 129, 255, 300, 513}});
+  return groups;
+}
+
 std::vector<Group> setun::conformance::getRandom(Effort effort, int64_t count, std::mt19937 &random) {
   auto upTo = [&](int64_t most) { // small sizes are as likely as large ones
     double magnitude = std::uniform_real_distribution<double>(0, std::log2(double(most) + 1))(random);

@@ -47,6 +47,8 @@ struct Effort {
 std::vector<Group> getGrid(Effort effort, std::mt19937 &random);
 /// Long sums at their extremes.
 std::vector<Group> getExtremes(Effort effort);
+/// Sums and numbers of tokens past the blocks that kernels work in.
+std::vector<Group> getLong(Effort effort);
 /// Any sizes.
 std::vector<Group> getRandom(Effort effort, int64_t count, std::mt19937 &random);
 

@@ -157,7 +157,7 @@ TEST_P(ProductTest, Exact) {
     Effort effort = getEffort(i == 0);
     int64_t count = std::lround((kSanitized ? 20 : 100) * getOptions().more / (i + 1));
     for (const std::vector<Group> &groups :
-         {getGrid(effort, random), getExtremes(effort), getRandom(effort, count, random)}) {
+         {getGrid(effort, random), getExtremes(effort), getLong(effort), getRandom(effort, count, random)}) {
       runGroups(*kernels, i, layouts[i], groups);
       if (HasFatalFailure())
         return;
