@@ -24,7 +24,7 @@
 
 namespace setun::conformance {
 
-constexpr int64_t kMostTokens = 100, kMostSize = 4097, kLongRow = 2 * 16 * 16384 + 17;
+constexpr int64_t kMostTokens = 100, kMostSize = 4097;
 
 /// What a weight and its activations hold: random values, or what drives every partial sum to its bounds.
 enum class Pattern { Random, AllPlusMin, AllMinusMin, AllPlusMax, AllMinusMax, AllZero, Lopsided };
