@@ -72,7 +72,7 @@ private:
 std::unique_ptr<TargetLevel> x86::createAvxVnniLevel(const Target &target) {
   LevelInfo info;
   info.name = "avx-vnni";
-  info.summary = "AVX-VNNI without AVX-512: Alder Lake and later, Zen 5";
+  info.summary = "AVX-VNNI: Alder Lake and later, where AVX-512 is missing";
   info.cpu = "x86-64-v3";
   info.features = "+avxvnni";
   info.needs = {"avx2", "fma", "bmi", "bmi2", "f16c", "lzcnt", "movbe", "avxvnni"};
