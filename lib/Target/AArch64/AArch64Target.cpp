@@ -30,12 +30,6 @@ static Value isAtMost(KernelBuilder &b, Value count, int64_t most) {
 namespace {
 
 class AArch64Level : public KernelLevel {
-public:
-  /// One row tile a step first: its 64 bytes are what fits in the registers of a step.
-  std::vector<PackedLayout> getLayouts(const ProductShape &) const override {
-    return {Product::getLayout(1), Product::getLayout(2), Product::getLayout(4)};
-  }
-
 protected:
   /// Multiply-adds a cycle of the inner loops, as llvm-mca has them for one processor, and its clock.
   struct Core {
