@@ -13,7 +13,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "setun/Target/Kernels/KernelLevel.h"
-#include "setun/Target/Kernels/Kernels.h"
 
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -23,30 +22,14 @@ using namespace setun;
 
 namespace {
 
-class GenericLevel final : public KernelLevel {
-public:
-  explicit GenericLevel(const Target &target) : KernelLevel(target, makeInfo()) {}
-
-private:
-  static LevelInfo makeInfo() {
+struct GenericTarget final : Target {
+  GenericTarget()
+      : Target("generic", "additions alone, for this machine's architecture", llvm::sys::getProcessTriple()) {
     LevelInfo info;
     info.name = "generic";
     info.summary = "plain additions, any processor";
     info.cpu = llvm::Triple(llvm::sys::getProcessTriple()).isX86() ? "x86-64" : "generic";
-    return info;
-  }
-  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
-    return getAddSubForm(getInfo(), shape, tokens, AddSubRates{35, 80, 170, 210, 5});
-  }
-  void emitProduct(KernelBuilder &b, const Product &p, Products) const override {
-    emitAddSubProduct(b, p, getInfo().vectorBits);
-  }
-};
-
-struct GenericTarget final : Target {
-  GenericTarget()
-      : Target("generic", "additions alone, for this machine's architecture", llvm::sys::getProcessTriple()) {
-    levels.push_back(std::make_unique<GenericLevel>(*this));
+    levels.push_back(std::make_unique<AddSubLevel>(*this, std::move(info), AddSubRates{13, 143, 160, 168, 5}));
   }
 };
 

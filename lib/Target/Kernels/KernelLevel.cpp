@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "setun/Target/Kernels/KernelLevel.h"
+#include "setun/Target/Kernels/Kernels.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -65,4 +66,12 @@ ProductForm setun::getAddSubForm(const LevelInfo &info, const ProductShape &shap
   double vectors = std::max(1.0, lanes * 16.0 / info.vectorBits);
   return {("table add, " + llvm::Twine(lanes) + " tokens a block").str(), false, (1.5 * vectors + 2.5) / (4 * lanes),
           rate, lanes};
+}
+
+ProductForm AddSubLevel::getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const {
+  return getAddSubForm(getInfo(), shape, tokens, rates);
+}
+
+void AddSubLevel::emitProduct(KernelBuilder &b, const Product &p, Products) const {
+  emitAddSubProduct(b, p, getInfo().vectorBits);
 }

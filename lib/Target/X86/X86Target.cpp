@@ -15,28 +15,16 @@
 using namespace mlir;
 using namespace setun;
 
-namespace {
-
 /// Additions alone: any x86-64 processor.
-class BaselineLevel final : public KernelLevel {
-public:
-  explicit BaselineLevel(const Target &target) : KernelLevel(target, makeInfo()) {}
+static std::unique_ptr<TargetLevel> createBaselineLevel(const Target &target) {
+  LevelInfo info;
+  info.name = "baseline";
+  info.summary = "any x86-64 processor: additions in SSE2 registers";
+  info.cpu = "x86-64";
+  return std::make_unique<AddSubLevel>(target, std::move(info), AddSubRates{13, 143, 160, 168, 5});
+}
 
-private:
-  static LevelInfo makeInfo() {
-    LevelInfo info;
-    info.name = "baseline";
-    info.summary = "any x86-64 processor: additions in SSE2 registers";
-    info.cpu = "x86-64";
-    return info;
-  }
-  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
-    return getAddSubForm(getInfo(), shape, tokens, AddSubRates{13, 143, 160, 168, 5});
-  }
-  void emitProduct(KernelBuilder &b, const Product &p, Products) const override {
-    emitAddSubProduct(b, p, getInfo().vectorBits);
-  }
-};
+namespace {
 
 /// AVX2: pmaddubsw for few tokens; for many, adding table entries beats it.
 class Avx2Level final : public KernelLevel {
@@ -92,7 +80,7 @@ struct X86Target final : Target {
     levels.push_back(x86::createAvx512VnniLevel(*this));
     levels.push_back(x86::createAvxVnniLevel(*this));
     levels.push_back(std::make_unique<Avx2Level>(*this));
-    levels.push_back(std::make_unique<BaselineLevel>(*this));
+    levels.push_back(createBaselineLevel(*this));
   }
   void populateEmulation(RewritePatternSet &patterns) const override { x86::populateEmulation(patterns); }
 };

@@ -56,6 +56,21 @@ struct AddSubRates {
 /// What emitAddSubProduct does for `tokens` tokens.
 ProductForm getAddSubForm(const LevelInfo &info, const ProductShape &shape, int64_t tokens, const AddSubRates &rates);
 
+/// A level that adds and subtracts, and nothing else.
+class AddSubLevel final : public KernelLevel {
+public:
+  AddSubLevel(const Target &target, LevelInfo info, AddSubRates rates)
+      : KernelLevel(target, std::move(info)), rates(rates) {}
+
+protected:
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &layout,
+                      Products products) const override;
+  void emitProduct(KernelBuilder &b, const Product &p, Products products) const override;
+
+private:
+  AddSubRates rates;
+};
+
 /// Whether a product must be done column by column: float activations, or scales of groups.
 bool isColumnProduct(const ProductShape &shape);
 
