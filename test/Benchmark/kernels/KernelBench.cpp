@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Timing.h"
 #include "KernelJit.h"
 #include "Walls.h"
 
@@ -19,7 +20,6 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include <cstring>
-#include <ctime>
 #include <random>
 #include <sys/mman.h>
 
@@ -46,24 +46,6 @@ template <typename T> T *allocate(size_t count) {
   madvise(data, bytes, MADV_HUGEPAGE);
   std::memset(data, 0x55, bytes);
   return reinterpret_cast<T *>(data);
-}
-
-/// This thread's processor time: what other processes take does not count.
-double clockSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec + now.tv_nsec * 1e-9;
-}
-
-double seconds(llvm::function_ref<void()> run, double atLeast) {
-  double start = clockSeconds(), passed = 0;
-  int64_t rounds = 0;
-  do {
-    run();
-    ++rounds;
-    passed = clockSeconds() - start;
-  } while (passed < atLeast);
-  return passed / rounds;
 }
 
 volatile uint64_t sink;

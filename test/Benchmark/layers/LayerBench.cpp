@@ -15,6 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Timing.h"
 #include "LayerJit.h"
 #include "Layers.h"
 
@@ -22,7 +23,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <functional>
 #include <random>
 #include <sys/mman.h>
@@ -31,24 +31,6 @@ using namespace setun;
 using namespace setun::bench;
 
 namespace {
-
-/// This thread's processor time: what other processes take does not count.
-double clockSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return now.tv_sec + now.tv_nsec * 1e-9;
-}
-
-double seconds(const std::function<void()> &run, double atLeast) {
-  double start = clockSeconds(), passed = 0;
-  int64_t rounds = 0;
-  do {
-    run();
-    ++rounds;
-    passed = clockSeconds() - start;
-  } while (passed < atLeast);
-  return passed / rounds;
-}
 
 /// Memory on huge pages where the system gives them, as the runtime maps weights.
 class Slab {

@@ -8,40 +8,12 @@ smmla 32, smlal 8; a pair of table look-ups (low and high byte) 32; an addition 
 import re
 import sys
 
+from disassembly import functions, innermost
+
 PRODUCTS = [(re.compile(r"^[us]+dot$"), 16), (re.compile(r"^[us]+mmla$"), 32), (re.compile(r"^[us]ml[as]l2?$"), 8),
             (re.compile(r"^[us]mull2?$"), 8), (re.compile(r"^mla$"), 8), (re.compile(r"^tbl$"), 16)]
 ENTRY = re.compile(r"^add v\d+\.8h")
 BUILDS = re.compile(r"^(sub|neg) v\d+\.8h")  # a loop that makes a table
-
-
-def functions(lines):
-    name, body = None, []
-    for line in lines:
-        header = re.match(r"^[0-9a-f]+ <(.+)>:$", line)
-        if header:
-            if name:
-                yield name, body
-            name, body = header.group(1), []
-            continue
-        code = re.match(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$", line)
-        if code and name:
-            body.append((int(code.group(1), 16), code.group(2), code.group(3)))
-    if name:
-        yield name, body
-
-
-def innermost(body):
-    """Bodies of loops that hold no other: the instructions from the target of a backward branch to the branch."""
-    loops = []
-    for address, mnemonic, operands in body:
-        target = re.search(r"(?:^|, )(?:0x)?([0-9a-f]+) <", operands)
-        if target and re.match(r"^(b\.\w+|b|cbn?z|tbn?z)$", mnemonic):
-            start = int(target.group(1), 16)
-            if body[0][0] <= start <= address:
-                loops.append((start, address))
-    for start, end in loops:
-        if not any((start, end) != (s, e) and start <= s and e <= end for s, e in loops):
-            yield [code for code in body if start <= code[0] <= end]
 
 
 def multiply_adds(loop):

@@ -9,6 +9,8 @@ multiplication by the scale of a group of columns.
 import re
 import sys
 
+from disassembly import backward_jumps, functions
+
 SCALAR = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?|m(add|sub|neg)|[us]m(ull|ulh|addl|subl))$")
 SCALE = re.compile(r"^(v?mul[sp]s|fmul)$")
 ANY = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?|v?mul[sp][sdh]|v?pmul\w*|v?pmadd\w*|vpmadd52\w*|vpdp\w*|v?dpp[sd]|vf[n]?m(add|sub)\w*|"
@@ -16,31 +18,11 @@ ANY = re.compile(r"^(i?mul[bwlq]?|mulx[lq]?|v?mul[sp][sdh]|v?pmul\w*|v?pmadd\w*|
                  r"m(la|ls|add|sub|neg)|[us]m(ul|la|ls|add|sub)[lh]2?|\w*dot|\w*mmla|f[n]?m(ul|la|ls|add|sub)\w*|sqr?dm\w*|pmull?2?)$")
 
 
-def functions(lines):
-    name, body = None, []
-    for line in lines:
-        header = re.match(r"^[0-9a-f]+ <(.+)>:$", line)
-        if header:
-            if name:
-                yield name, body
-            name, body = header.group(1), []
-            continue
-        code = re.match(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$", line)
-        if code and name:
-            body.append((int(code.group(1), 16), code.group(2), code.group(3)))
-    if name:
-        yield name, body
-
-
 def loops(body):
     """Intervals of addresses, one a target of backward jumps."""
     ends = {}
-    for address, mnemonic, operands in body:
-        target = re.search(r"(?:^|, )(?:0x)?([0-9a-f]+)\b(?= <|$)", operands)
-        if re.match(r"^(j\w+|b|b\.\w+|cbn?z|tbn?z)$", mnemonic) and target:
-            start = int(target.group(1), 16)
-            if body[0][0] <= start <= address:
-                ends[start] = max(ends.get(start, 0), address)
+    for start, address in backward_jumps(body):
+        ends[start] = max(ends.get(start, 0), address)
     # The compiler may put the end of a loop before its middle: a jump from behind into a loop belongs to it.
     grown = True
     while grown:

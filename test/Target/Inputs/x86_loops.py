@@ -7,41 +7,18 @@ argument, a page: each of its blocks that opens with ```asm NAME must be the loo
 import re
 import sys
 
-
-def functions(lines):
-    name, body = None, []
-    for line in lines:
-        header = re.match(r"^[0-9a-f]+ <(.+)>:$", line)
-        code = re.match(r"^\s*([0-9a-f]+):\s+(?:\{vex\}\s+)?(\S+)\s*(.*)$", line)
-        if header:
-            if name:
-                yield name, body
-            name, body = re.sub("_body$", "", header.group(1)), []
-        elif code and name:
-            body.append((int(code.group(1), 16), code.group(2), re.sub(r"\s*[#<].*", "", code.group(3))))
-    if name:
-        yield name, body
-
-
-def innermost(body):
-    loops = []
-    for address, mnemonic, operands in body:
-        target = re.match(r"^0x([0-9a-f]+)$", operands)
-        if target and mnemonic.startswith("j") and body[0][0] <= int(target.group(1), 16) <= address:
-            loops.append((int(target.group(1), 16), address))
-    for start, end in loops:
-        if not any((start, end) != (s, e) and start <= s and e <= end for s, e in loops):
-            yield [code for code in body if start <= code[0] <= end]
+from disassembly import functions, innermost
 
 
 def text_of(loop):
-    lines = [f"{mnemonic:<12} {operands}" for _, mnemonic, operands in loop[:-1]]
+    lines = [f"{mnemonic:<12} " + re.sub(r"\s*[#<].*", "", operands) for _, mnemonic, operands in loop[:-1]]
     return ["loop:"] + lines + [f"{loop[-1][1]:<12} loop"]
 
 
 def main():
     wanted, found = sys.argv[1], {}
     for name, body in functions(line.rstrip("\n") for line in sys.stdin):
+        name = name.removesuffix("_body")
         for loop in innermost(body):
             count = sum(mnemonic == wanted for _, mnemonic, _ in loop)
             if not count:
