@@ -47,6 +47,9 @@ SETUN_API void setun_close(setun_program *program);
 SETUN_API const setun_model_desc *setun_describe(const setun_program *program);
 SETUN_API const char *setun_level_name(const setun_program *program); /* of the code that runs */
 SETUN_API int32_t setun_threads(const setun_program *program);
+/* The model's text table, as setun_tokenizer_open (text.h) takes it, valid as long as the program; NULL and a size of 0
+ * when the model has none. */
+SETUN_API const void *setun_text_table(const setun_program *program, size_t *size);
 
 /* What a model takes, keeps and gives. A dimension d < 0 of an input or state is symbolic, and its name is
  * setun_dim_name(program, d); one of an output is known after a run. */

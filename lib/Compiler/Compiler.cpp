@@ -17,7 +17,9 @@
 #include "setun/Compiler/Report.h"
 #include "setun/Compiler/Stages.h"
 #include "setun/Compiler/WeightsFile.h"
+#include "setun/Import/HF.h"
 #include "setun/Import/ONNX.h"
+#include "setun/Import/Text.h"
 #include "setun/Pipelines/Registration.h"
 #include "setun/Target/Registry.h"
 
@@ -48,8 +50,10 @@ OwningOpRef<ModuleOp> setun::loadModel(const CompileOptions &options, MLIRContex
   StringRef extension = llvm::sys::path::extension(options.model);
   if (extension == ".mlir" || extension == ".mlirbc")
     return parseSourceFile<ModuleOp>(options.model, &context);
+  if (isHfFolder(options.model))
+    return importHf(options.model, {options.context}, &context);
   if (extension != ".onnx")
-    return emitError(loc) << "unknown kind of model: expected .onnx or .mlir", nullptr;
+    return emitError(loc) << "unknown kind of model: expected .onnx, .mlir or a folder with a config.json", nullptr;
   OnnxImportOptions import;
   for (const std::string &state : options.states)
     if (!parseOnnxState(state, import))
@@ -180,6 +184,13 @@ static LogicalResult writeArtifact(ModuleOp module, const TargetSelection &selec
   return output->commit();
 }
 
+/// The model's text table; empty where it has no tokenizer.
+static FailureOr<std::string> makeText(const CompileOptions &options, Location loc) {
+  if (!options.tokenizer.empty())
+    return compileText(options.tokenizer, loc);
+  return isHfFolder(options.model) && hasTokenizer(options.model) ? compileText(options.model, loc) : std::string();
+}
+
 LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &context) {
   Location loc = NameLoc::get(StringAttr::get(&context, options.model));
   bool linked = options.emit == Emit::Executable || options.emit == Emit::SharedLibrary;
@@ -194,6 +205,9 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
       failed(checkLinker(getCodeTarget(*selection, *selection->levels.front(), options.emulate).triple, options, loc)))
     return failure();
 
+  FailureOr<std::string> text = makeText(options, loc);
+  if (failed(text))
+    return failure();
   bool finished = false;
   OwningOpRef<ModuleOp> module = loadModel(options, context);
   if (!module || failed(endStage(*module, "input", options, finished)) || finished)
@@ -221,7 +235,7 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   std::unique_ptr<llvm::Module> code = generateCode(*module, *selection, options, llvmContext, parameters, finished);
   if (!code)
     return success(finished);
-  FailureOr<WeightsFile> weights = WeightsFile::plan(*parameters);
+  FailureOr<WeightsFile> weights = WeightsFile::plan(*parameters, *text);
   if (failed(weights))
     return failure();
   std::string weightsPath = options.output + ".safetensors";
@@ -231,6 +245,8 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
     model->weightsSize = weights->getSize();
     model->dataOffset = weights->getDataOffset();
     model->headerHash = weights->getHeaderHash();
+    model->textOffset = weights->getTextOffset();
+    model->textSize = text->size();
     if (options.weights == WeightsPlace::Beside)
       model->weightsFile = llvm::sys::path::filename(weightsPath).str();
   }

@@ -163,7 +163,8 @@ void setun::emitDescriptor(const ModelDescriptor &model, ArrayRef<std::pair<std:
       c.structure({c.u32(SETUN_ABI_VERSION), c.u32(symbols.size()), c.u32(arguments.size()), c.u32(levels.size()),
                    c.string(model.name), c.array(symbols), c.array(arguments), c.array(levelStructs),
                    model.weightsFile.empty() ? c.null() : c.string(model.weightsFile), c.u64(model.weightsSize),
-                   c.u64(model.dataOffset), c.u64(model.headerHash), c.u64(model.defaultCapacity)});
+                   c.u64(model.dataOffset), c.u64(model.headerHash), c.u64(model.defaultCapacity),
+                   c.u64(model.textOffset), c.u64(model.textSize)});
   new llvm::GlobalVariable(module, descriptor->getType(), /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage,
                            descriptor, SETUN_MODEL_SYMBOL);
 }

@@ -10,6 +10,7 @@
 
 #include "setun/Compiler/WeightsFile.h"
 
+#include "setun-rt/abi.h"
 #include "setun/Dialect/Utils/Parameters.h"
 
 #include "llvm/Support/Endian.h"
@@ -50,12 +51,13 @@ static StringRef dtypeName(Type type) {
   return "U8";
 }
 
-FailureOr<WeightsFile> WeightsFile::plan(ModuleOp module) {
+FailureOr<WeightsFile> WeightsFile::plan(ModuleOp module, std::string text) {
   WeightsFile file;
+  file.text = std::move(text);
   for (auto global : module.getOps<ml_program::GlobalOp>())
     if (global->hasAttr("setun.offset"))
       file.globals.push_back(global);
-  if (file.globals.empty())
+  if (file.empty())
     return file;
   llvm::sort(file.globals, [](auto a, auto b) { return offsetOf(a) < offsetOf(b); });
 
@@ -63,14 +65,17 @@ FailureOr<WeightsFile> WeightsFile::plan(ModuleOp module) {
   auto add = [&](std::string name, StringRef dtype, llvm::json::Array shape, uint64_t begin, uint64_t end) {
     tensors[name] = llvm::json::Object{{"dtype", dtype}, {"shape", std::move(shape)}, {"data_offsets", {begin, end}}};
   };
+  auto padTo = [&](size_t index, uint64_t begin) {
+    if (begin > file.dataSize)
+      add("setun.padding." + std::to_string(index), "U8", llvm::json::Array{begin - file.dataSize}, file.dataSize,
+          begin);
+  };
   for (auto [index, global] : llvm::enumerate(file.globals)) {
     uint64_t begin = offsetOf(global);
     auto type = cast<ShapedType>(global.getType());
     if (begin < file.dataSize)
       return global.emitError("parameters overlap in the weights file");
-    if (begin > file.dataSize)
-      add("setun.padding." + std::to_string(index), "U8", llvm::json::Array{begin - file.dataSize}, file.dataSize,
-          begin);
+    padTo(index, begin);
     file.dataSize = begin + getParameterSize(type);
     StringRef dtype = dtypeName(type.getElementType());
     llvm::json::Array shape(type.getShape());
@@ -82,6 +87,12 @@ FailureOr<WeightsFile> WeightsFile::plan(ModuleOp module) {
       dtype = "I8";
     }
     add(global.getSymName().str(), dtype, std::move(shape), begin, file.dataSize);
+  }
+  if (!file.text.empty()) {
+    uint64_t begin = llvm::alignTo(file.dataSize, SETUN_ALIGNMENT);
+    padTo(file.globals.size(), begin);
+    file.dataSize = begin + file.text.size();
+    add("setun.text", "U8", llvm::json::Array{file.text.size()}, begin, file.dataSize);
   }
   std::string layouts;
   llvm::raw_string_ostream(layouts) << llvm::json::Value(std::move(encodings));
@@ -116,5 +127,7 @@ LogicalResult WeightsFile::write(raw_ostream &os) const {
     os.write(bytes->get().data(), size);
     position = offsetOf(global) + size;
   }
+  os.write_zeros(getTextOffset() - position);
+  os << text;
   return success();
 }

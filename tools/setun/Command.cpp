@@ -22,6 +22,9 @@ using namespace llvm;
 ModelFlags::ModelFlags(cl::SubCommand &subcommand)
     : states("state", cl::desc("Input IN and output OUT are one cache, carried by the session"),
              cl::value_desc("IN:OUT"), cl::sub(subcommand)),
+      tokenizer("tokenizer",
+                cl::desc("tokenizer.json, tokenizer.model or the folder with one, to compile into the model"),
+                cl::value_desc("PATH"), cl::sub(subcommand)),
       context("context", cl::desc("Entries that growing caches hold, unless the session says otherwise"),
               cl::init(2048), cl::value_desc("N"), cl::sub(subcommand)),
       target("target",
@@ -53,6 +56,7 @@ bool loadTargets(ArrayRef<std::string> files) {
 
 bool ModelFlags::apply(setun::CompileOptions &options) const {
   options.states.assign(states.begin(), states.end());
+  options.tokenizer = tokenizer;
   options.context = context;
   options.target = target;
   options.cpu = cpu;

@@ -28,6 +28,7 @@ struct ModelFlags {
   [[nodiscard]] bool apply(setun::CompileOptions &options) const;
 
   llvm::cl::list<std::string> states;
+  llvm::cl::opt<std::string> tokenizer;
   llvm::cl::opt<int64_t> context;
   llvm::cl::opt<std::string> target, cpu, encoding, products;
   llvm::cl::opt<bool> emulate;

@@ -29,7 +29,7 @@ struct ModelDescriptor {
   std::string name, weightsFile; ///< weightsFile empty: appended
   std::vector<Symbol> symbols;
   std::vector<Argument> arguments;
-  uint64_t weightsSize = 0, dataOffset = 0, headerHash = 0;
+  uint64_t weightsSize = 0, dataOffset = 0, headerHash = 0, textOffset = 0, textSize = 0;
   int64_t defaultCapacity = 0;
 };
 

@@ -21,7 +21,7 @@ enum class WeightsPlace { Beside, Appended };
 
 /// Everything `setun compile` can be told. Plain data: the command line and the C API fill it.
 struct CompileOptions {
-  std::string model;  ///< .onnx, or .mlir of any stage
+  std::string model;  ///< .onnx, a Hugging Face folder, or .mlir of any stage
   std::string output; ///< what to write; the weights go to OUTPUT.safetensors unless appended
   Emit emit = Emit::Executable;
   std::string artifact; ///< of the target's own (Target::getArtifacts), in place of `emit`
@@ -38,8 +38,9 @@ struct CompileOptions {
   std::string linker;            ///< program that links; empty: a compiler driver found in PATH
   bool linkStatically = false;   ///< of an executable: take in the C library as well
   std::vector<std::string> states; ///< IN:OUT pairs that name caches
-  int64_t context = 2048;          ///< entries that growing states hold unless the session says otherwise
-  bool verifyRaise = false;        ///< evaluate every raise against what it replaced
+  std::string tokenizer;    ///< as compileText (Import/Text.h) reads it; empty: of the model's folder, if it has one
+  int64_t context = 2048;   ///< entries that growing states hold unless the session says otherwise
+  bool verifyRaise = false; ///< evaluate every raise against what it replaced
   std::function<void(const std::string &)> progress; ///< told of each step; may be empty
 };
 

@@ -20,10 +20,13 @@ namespace setun {
 /// since the format allows no holes. Packed ternary weights are U8 with their encoding told in `__metadata__`.
 class WeightsFile {
 public:
-  /// Lays the file out; no parameter is read yet. Fails with a diagnostic on offsets that overlap.
-  static llvm::FailureOr<WeightsFile> plan(mlir::ModuleOp module);
+  /// Lays the file out, `text` (a text table, or nothing) behind the parameters; none of these is read yet. Fails with
+  /// a diagnostic on offsets that overlap.
+  static llvm::FailureOr<WeightsFile> plan(mlir::ModuleOp module, std::string text);
 
-  bool empty() const { return globals.empty(); }
+  bool empty() const { return globals.empty() && text.empty(); }
+  /// Where the text table begins in the data section.
+  uint64_t getTextOffset() const { return dataSize - text.size(); }
   uint64_t getSize() const { return header.size() + dataSize; }
   uint64_t getDataOffset() const { return header.size(); }
   /// FNV-1a 64 of the header's bytes.
@@ -33,7 +36,7 @@ public:
 
 private:
   std::vector<mlir::ml_program::GlobalOp> globals;
-  std::string header;
+  std::string header, text;
   uint64_t dataSize = 0;
 };
 

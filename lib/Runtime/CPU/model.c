@@ -90,6 +90,12 @@ const char *setun_level_name(const setun_program *program) { return program->lev
 
 int32_t setun_threads(const setun_program *program) { return setun_pool_threads(program->pool); }
 
+const void *setun_text_table(const setun_program *program, size_t *size) {
+  const setun_model_desc *model = program->model;
+  *size = program->weights.data ? model->text_size : 0;
+  return *size ? program->weights.data + model->text_offset : NULL;
+}
+
 size_t setun_count(const setun_program *program, setun_argument_kind kind) {
   size_t count = 0;
   for (uint32_t i = 0; i < program->model->num_arguments; ++i)

@@ -1,0 +1,93 @@
+/*===- language.h - Language models -------------------------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+/* A compiled model as a language model: tokens in, logits out, text by the model's tokenizer where it has one. Part of
+ * libsetun_rt_text. Functions that can fail return 0, or -1 with a message of one line (setun_lm_error). */
+
+#ifndef SETUN_RT_LANGUAGE_H
+#define SETUN_RT_LANGUAGE_H
+
+#include "setun-rt/sample.h"
+#include "setun-rt/text.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct setun_lm setun_lm;
+
+/* All zero means all defaults. */
+typedef struct setun_lm_options {
+  int64_t context; /* tokens that the model's states hold; 0: as it was compiled for */
+  int64_t chunk;   /* tokens a run takes at most; 0: 512. Results do not depend on it */
+} setun_lm_options;
+
+/* The program must stay open. NULL after a message. */
+SETUN_API setun_lm *setun_lm_open(setun_program *program, const setun_lm_options *options, char *error,
+                                  size_t error_size);
+SETUN_API void setun_lm_close(setun_lm *lm);
+/* Why the last call failed. Valid until the next call. */
+SETUN_API const char *setun_lm_error(const setun_lm *lm);
+SETUN_API int64_t setun_lm_vocabulary(const setun_lm *lm);
+/* NULL when the model was compiled without one. */
+SETUN_API const setun_tokenizer *setun_lm_tokenizer(const setun_lm *lm);
+
+/* Tokens the model has seen, the tokens themselves, and how many more fit (INT64_MAX: no limit). */
+SETUN_API int64_t setun_lm_length(const setun_lm *lm);
+SETUN_API const int64_t *setun_lm_tokens(const setun_lm *lm);
+SETUN_API int64_t setun_lm_room(const setun_lm *lm);
+/* Forgets the tokens from `length` on. */
+SETUN_API int setun_lm_truncate(setun_lm *lm, int64_t length);
+
+/* Takes tokens (a prompt, or the one just sampled). */
+SETUN_API int setun_lm_extend(setun_lm *lm, const int64_t *ids, int64_t count);
+/* The logits after the last token, float32 [vocabulary]; NULL before the first. Valid until the next call. */
+SETUN_API const float *setun_lm_logits(const setun_lm *lm);
+
+/* A file with the tokens and the states, which continues as if it had never stopped. Loading refuses a file of another
+ * model and a damaged one, and leaves the model as it was. */
+SETUN_API int setun_lm_save(setun_lm *lm, const char *path);
+SETUN_API int setun_lm_load(setun_lm *lm, const char *path);
+
+/* What the context being full means for a generation. */
+typedef enum setun_overflow {
+  SETUN_STOP = 0, /* it ends */
+  SETUN_SHIFT = 1 /* the oldest half of what follows the first `keep` tokens is forgotten, the rest is taken anew */
+} setun_overflow;
+
+typedef struct setun_generation {
+  int64_t max_tokens; /* 0: until a token ends it or the context is full */
+  setun_overflow overflow;
+  int64_t keep;            /* of SETUN_SHIFT */
+  const char *const *stop; /* texts that end it; they are not given */
+  size_t num_stops;
+  const int64_t *end_tokens; /* NULL: the tokenizer's (setun_end_tokens) */
+  size_t num_end_tokens;
+  int show_special; /* not 0: special tokens are given as text */
+} setun_generation;
+
+typedef enum setun_finish {
+  SETUN_FINISH_LENGTH = 1,
+  SETUN_FINISH_END,
+  SETUN_FINISH_STOP,
+  SETUN_FINISH_CONTEXT,
+  SETUN_FINISH_CALLER
+} setun_finish;
+
+/* Gets each token and the text that it completes (maybe none; never half a character; nothing of what may yet become a
+ * stop text). Not 0: end here. */
+typedef int (*setun_on_token)(void *user, int64_t id, const char *text, size_t size);
+
+/* Samples and extends until something ends it; why is in *finish (may be NULL). At least one token must have been
+ * taken. */
+SETUN_API int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generation *generation,
+                                setun_on_token on_token, void *user, setun_finish *finish);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SETUN_RT_LANGUAGE_H */
