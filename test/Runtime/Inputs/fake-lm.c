@@ -5,7 +5,8 @@
 \*===----------------------------------------------------------------------===*/
 
 /* What the compiler would make, small enough to know every answer: the likeliest next token is the sum of all tokens so
- * far, modulo 16. With FAKE_STATELESS the past is not kept, and positions and a mask are asked for. */
+ * far, modulo 16. With FAKE_STATELESS the past is not kept, and positions and a mask are asked for; with FAKE_KEPT the
+ * model is told whose logits are wanted, and refuses to make more than it should. */
 
 #include "setun-rt/abi.h"
 #include <stddef.h>
@@ -46,12 +47,30 @@ static void plan(const int64_t *symbols, int64_t *values) {
   values[3] = WORDS;
 }
 #else
+#ifdef FAKE_KEPT
+enum { IDS, KEPT, LOGITS, PAST };
+#define ROWS 3
+#else
 enum { IDS, LOGITS, PAST };
+#define ROWS 0
+#endif
 static const int64_t ids_dims[] = {1, -1}, logits_dims[] = {1, -1, WORDS}, past_dims[] = {1, HEADS, -3, WIDTH};
 static const setun_symbol symbols[] = {
-    {"seq", SETUN_DIM, 0}, {"past", SETUN_POSITION, 0}, {"capacity", SETUN_CAPACITY, 0}};
+    {"seq", SETUN_DIM, 0},
+    {"past", SETUN_POSITION, 0},
+    {"capacity", SETUN_CAPACITY, 0},
+#ifdef FAKE_KEPT
+    {"logits", SETUN_DIM, 0},
+#endif
+};
+#ifdef FAKE_KEPT
+static const int64_t kept_dims[] = {-4};
+#endif
 static const setun_argument arguments[] = {
     {"input_ids", NULL, SETUN_INPUT, SETUN_I64, 2, -1, ids_dims, -1, 0},
+#ifdef FAKE_KEPT
+    {"logits_to_keep", NULL, SETUN_INPUT, SETUN_I64, 1, -1, kept_dims, -1, 0},
+#endif
     {"logits", NULL, SETUN_OUTPUT, SETUN_F32, 3, -1, logits_dims, -1, 0},
     {"past_key", "present_key", SETUN_STATE, SETUN_F32, 4, 2, past_dims, 1, 0},
 };
@@ -81,8 +100,15 @@ static void answer(void *env, int64_t begin, int64_t end) {
   const float *past = e->frame->buffers[PAST];
   for (int64_t i = begin; i < end; ++i) {
     float *row = (float *)e->frame->buffers[LOGITS] + i * WORDS;
-    int64_t sum = 0;
-    for (int64_t p = 0; p <= e->frame->symbols[1] + i; ++p)
+    int64_t sum = 0, at = i;
+#ifdef FAKE_KEPT
+    at = ((const int64_t *)e->frame->buffers[KEPT])[i];
+    if (at < 0 || at >= e->frame->symbols[0]) {
+      e->rt->fail(e->rt, "logits_to_keep is out of range");
+      continue;
+    }
+#endif
+    for (int64_t p = 0; p <= e->frame->symbols[1] + at; ++p)
       sum += (int64_t)past[p * WIDTH];
     for (int v = 0; v < WORDS; ++v)
       row[v] = v == sum % WORDS ? 8.0f : -(float)v / 4;
@@ -93,11 +119,15 @@ static void run(setun_rt *rt, const setun_frame *frame) {
   environment env = {rt, frame};
   memset(frame->arena, 1, (size_t)frame->symbols[0] * 100);
   rt->parallel_for(rt, frame->symbols[0], 1, remember, &env);
-  rt->parallel_for(rt, frame->symbols[0], 1, answer, &env);
+#ifdef FAKE_KEPT
+  if (frame->symbols[ROWS] > FAKE_KEPT)
+    rt->fail(rt, "more logits are asked for than are needed");
+#endif
+  rt->parallel_for(rt, frame->symbols[ROWS], 1, answer, &env);
 }
 
 static void plan(const int64_t *symbols, int64_t *values) {
-  const int64_t sizes[] = {symbols[0] * 100, 1, symbols[0], WORDS, 1, HEADS, symbols[1] + symbols[0], WIDTH};
+  const int64_t sizes[] = {symbols[0] * 100, 1, symbols[ROWS], WORDS, 1, HEADS, symbols[1] + symbols[0], WIDTH};
   memcpy(values, sizes, sizeof sizes);
 }
 #endif

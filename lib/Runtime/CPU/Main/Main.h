@@ -87,7 +87,7 @@ typedef struct setun_language {
   bool grows;           /* keeps its past in states; else every run takes the whole text */
   int64_t fixed_length; /* tokens a run takes, or -1 for any number */
   int64_t vocabulary;   /* -1 until known */
-  int64_t chunk;        /* tokens a run of a growing model takes at most; 0: any number */
+  int64_t chunk;        /* tokens a run of a growing model takes at most; 0: 512 */
   int64_t *text;        /* all tokens so far */
   int64_t length, room;
   void **filled; /* what was made for each input */

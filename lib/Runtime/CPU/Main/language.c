@@ -13,14 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Scratch memory grows with the tokens of a run, and its speed does not from some hundreds on. */
+enum { DEFAULT_CHUNK = 512 };
+
 static bool is_integer(setun_dtype dtype) { return dtype == SETUN_I64 || dtype == SETUN_I32; }
 static bool is_float(setun_dtype dtype) { return dtype >= SETUN_F32 && dtype <= SETUN_BF16; }
 static bool has(const setun_info *info, const char *part) { return strcasestr(info->name, part) != NULL; }
 static bool is_positions(const setun_info *info) { return is_integer(info->dtype) && has(info, "pos"); }
+/* transformers' logits_to_keep: the positions of the run's tokens whose logits are wanted. */
+static bool is_kept(const setun_info *info) {
+  return is_integer(info->dtype) && info->rank == 1 && has(info, "logits_to_keep");
+}
 
 static bool is_ids(const setun_info *info) {
   return is_integer(info->dtype) && (info->rank == 1 || info->rank == 2) && !has(info, "pos") && !has(info, "mask") &&
-         !has(info, "type") && (info->rank == 1 || info->dims[0] < 0 || info->dims[0] == 1);
+         !has(info, "type") && !is_kept(info) && (info->rank == 1 || info->dims[0] < 0 || info->dims[0] == 1);
 }
 
 static int find_ids(setun_language *lm, setun_text *error) {
@@ -111,17 +118,20 @@ static void put_one(void *data, setun_dtype dtype, int64_t index) {
          size);
 }
 
-/* Makes one input for a run on the tokens [past, past + count) of the text. */
+/* Makes one input for a run on the tokens [past, past + count) of the text, of which the last `fresh` are new. Logits are
+ * asked for of the last one alone, unless someone wants those of all new ones: a large vocabulary times a long prompt is
+ * never made for nothing. */
 static int fill_input(setun_language *lm, size_t index, const setun_info *info, int64_t past, int64_t count,
-                      setun_text *error) {
+                      int64_t fresh, setun_text *error) {
   bool ids = strcmp(info->name, lm->ids.name) == 0, mask = has(info, "mask") && info->rank <= 2;
-  bool positions = is_positions(info), types = has(info, "type") && is_integer(info->dtype);
+  bool positions = is_positions(info), types = has(info, "type") && is_integer(info->dtype), kept = is_kept(info);
   int64_t length = lm->ids.dims[lm->ids.rank - 1], dims[SETUN_NPY_MAX_RANK], total = 1;
-  if (!(ids || mask || positions || types) || info->rank == 0 || info->rank > SETUN_NPY_MAX_RANK)
+  if (!(ids || mask || positions || types || kept) || info->rank == 0 || info->rank > SETUN_NPY_MAX_RANK)
     return setun_text_fail(error, "generation cannot make the input '%s': run the model with --input", info->name);
   for (uint32_t d = 0; d < info->rank; ++d) {
     /* Any other size than the run's length is the batch, or of a mask that also covers the past. */
     dims[d] = info->dims[d] >= 0        ? info->dims[d]
+              : kept                    ? (lm->on_rows ? fresh : 1)
               : info->dims[d] == length ? count
               : d + 1 < info->rank      ? 1
               : mask                    ? past + count
@@ -137,7 +147,11 @@ static int fill_input(setun_language *lm, size_t index, const setun_info *info, 
     if (mask)
       put_one(lm->filled[index], info->dtype, i);
     else
-      put(lm->filled[index], info->dtype, i, ids ? lm->text[past + i] : positions ? past + i % row : 0);
+      put(lm->filled[index], info->dtype, i,
+          ids         ? lm->text[past + i]
+          : kept      ? count - row + i
+          : positions ? past + i % row
+                      : 0);
   }
   if (setun_set_input(lm->session, info->name, info->dtype, dims, info->rank, lm->filled[index]))
     return setun_text_fail(error, "%s", setun_error(lm->session));
@@ -175,7 +189,7 @@ static int take_logits(setun_language *lm, int64_t fresh, setun_text *error) {
 static int run_tokens(setun_language *lm, int64_t past, int64_t count, int64_t fresh, setun_text *error) {
   setun_info info;
   for (size_t i = 0; setun_get_info(lm->program, SETUN_INPUT, i, &info) == 0; ++i)
-    if (fill_input(lm, i, &info, past, count, error))
+    if (fill_input(lm, i, &info, past, count, fresh, error))
       return -1;
   if (setun_run(lm->session))
     return setun_text_fail(error, "%s", setun_error(lm->session));
@@ -200,7 +214,7 @@ int setun_language_extend(setun_language *lm, const int64_t *ids, int64_t count,
     lm->room = room;
   }
   memcpy(lm->text + lm->length, ids, (size_t)count * sizeof *ids);
-  int64_t past = lm->length, chunk = lm->fixed_length > 0 ? lm->fixed_length : lm->chunk > 0 ? lm->chunk : count;
+  int64_t past = lm->length, chunk = lm->fixed_length > 0 ? lm->fixed_length : lm->chunk > 0 ? lm->chunk : DEFAULT_CHUNK;
   lm->length += count;
   if (!lm->grows) {
     if (lm->fixed_length > 0 && lm->length != lm->fixed_length)

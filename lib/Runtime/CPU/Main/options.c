@@ -30,7 +30,7 @@ static const struct option {
     {"--stop", TEXT, FIELD(stop), 0, "ID,...", "stop after one of these tokens"},
     {"--stream", FLAG, FIELD(stream), 0, NULL, "print each token as it comes, one a line"},
     {"--logits", TEXT, FIELD(logits), 0, "FILE.npy", "also save the logits of all tokens"},
-    {"--chunk", COUNT, FIELD(chunk), 1, "N", "take the prompt in runs of N tokens (the result is the same)"},
+    {"--chunk", COUNT, FIELD(chunk), 1, "N", "take the prompt in runs of N tokens (512; the result is the same)"},
     {"--temperature", REAL, FIELD(sampling.temperature), 0, "T",
      "0 (the default) takes the likeliest token; else draw"},
     {"--top-k", COUNT, FIELD(sampling.top_k), 0, "K", "draw among the K likeliest (0: all)"},
