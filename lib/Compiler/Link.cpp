@@ -121,7 +121,7 @@ static FailureOr<SmallVector<std::string>> makeCommand(const System &system, con
     command->append({"-shared", "-lm"});
     return command;
   }
-  for (StringRef name : {"libsetun_rt_main.a", "libsetun_rt.a"}) {
+  for (StringRef name : {"libsetun_rt_main.a", "libsetun_rt_text.a", "libsetun_rt.a"}) {
     FailureOr<std::string> library = findLibrary(system, name, loc);
     if (failed(library))
       return failure();

@@ -1,4 +1,4 @@
-# The runtime for other architectures than this machine's, so that `setun compile --target` can link for them: one pair of
+# The runtime for other architectures than this machine's, so that `setun compile --target` can link for them: the
 # libraries for each triple of SETUN_RUNTIME_TRIPLES, in lib/setun/TRIPLE of the build and of the installation. The same
 # clang compiles them; what a triple needs beside it are headers of the C library (on Debian libc6-dev-arm64-cross).
 

@@ -1,0 +1,13 @@
+# cmake -DAR=llvm-ar -DARCHIVE=x.a -DOTHERS=a.a,b.a -P MergeArchives.cmake: puts the objects of OTHERS into ARCHIVE.
+string(REPLACE "," ";" others "${OTHERS}")
+set(script "create ${ARCHIVE}.merged\naddlib ${ARCHIVE}\n")
+foreach(other ${others})
+  string(APPEND script "addlib ${other}\n")
+endforeach()
+file(WRITE ${ARCHIVE}.script "${script}save\nend\n")
+execute_process(COMMAND ${AR} -M INPUT_FILE ${ARCHIVE}.script RESULT_VARIABLE status)
+if(status)
+  message(FATAL_ERROR "${AR} could not merge ${OTHERS} into ${ARCHIVE}")
+endif()
+file(RENAME ${ARCHIVE}.merged ${ARCHIVE})
+file(REMOVE ${ARCHIVE}.script)
