@@ -36,6 +36,44 @@ typedef struct setun_text_header {
 #define SETUN_TEXT_CHAT 2u      /* the chat template as a program of segments */
 #define SETUN_TEXT_ENDS 3u      /* int64_t ids of tokens that end a generation (eos_token_id) */
 
+/*===-- SETUN_TEXT_CHAT ---------------------------------------------------===*/
+
+/* A state machine over the roles of a conversation, made from a chat template by rendering it (lib/Import/Text). The
+ * section is a setun_chat_header, its states, and the texts that they point to. */
+
+enum { SETUN_CHAT_SYSTEM, SETUN_CHAT_USER, SETUN_CHAT_ASSISTANT, SETUN_CHAT_ROLES };
+/* What stands behind a message: one of a role, or the end of the conversation, without or with a prompt to go on. */
+enum { SETUN_CHAT_END = SETUN_CHAT_ROLES, SETUN_CHAT_GENERATE, SETUN_CHAT_FOLLOWS };
+
+/* What a message's content goes through, as Python's str methods do it. */
+typedef enum setun_chat_transform {
+  SETUN_CHAT_TRIM_LEFT = 1,
+  SETUN_CHAT_TRIM_RIGHT = 2,
+  SETUN_CHAT_AFTER_THINKING = 4, /* only what follows the last "</think>", without newlines at its beginning */
+  SETUN_CHAT_TRIM_NEWLINES = 8   /* newlines alone, at both ends, after that */
+} setun_chat_transform;
+
+typedef struct setun_chat_text {
+  uint32_t offset, size; /* from the section's first byte; offset 0: the template refuses this */
+} setun_chat_text;
+
+typedef struct setun_chat_step {
+  uint32_t state;                             /* after this message */
+  uint32_t transform;                         /* setun_chat_transform, or-ed */
+  setun_chat_text before[SETUN_CHAT_FOLLOWS]; /* what stands before the content, by what stands behind the message */
+} setun_chat_step;
+
+typedef struct setun_chat_state {
+  setun_chat_text ends[2];   /* what closes the conversation here, without and with a prompt to go on */
+  setun_chat_text errors[2]; /* why it cannot, where `ends` has none */
+  setun_chat_step next[SETUN_CHAT_ROLES];
+} setun_chat_state;
+
+typedef struct setun_chat_header {
+  uint32_t num_states, reserved; /* the first state is that of no messages */
+  setun_chat_state states[];
+} setun_chat_header;
+
 #ifdef __cplusplus
 }
 #endif
