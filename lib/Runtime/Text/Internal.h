@@ -37,12 +37,16 @@ typedef struct text_span {
 int text_check_table(const void *table, size_t size, text_message message);
 text_span text_section(const void *table, uint32_t tag);
 
+/*===-- chat.c ------------------------------------------------------------===*/
+
+int text_check_chat(text_span section, text_message message);
+
 /*===-- tokenizer.c -------------------------------------------------------===*/
 
 struct setun_tokenizer {
   const void *table;
   size_t table_size;
-  text_span chat; /* SETUN_TEXT_CHAT, its content not checked */
+  text_span chat; /* SETUN_TEXT_CHAT, or none */
   const int64_t *ends;
   size_t num_ends;
 };

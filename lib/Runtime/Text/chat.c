@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-#include "Text.h"
+#include "Internal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,30 +75,28 @@ static span apply(uint32_t transform, span s) {
   return s;
 }
 
-static bool is_text(setun_chat_text text, size_t size) { return text.offset <= size && text.size <= size - text.offset; }
-
-bool setun_chat_is_valid(const void *section, size_t size) {
-  const setun_chat_header *chat = section;
-  if (size < sizeof *chat || chat->num_states == 0 ||
-      chat->num_states > (size - sizeof *chat) / sizeof *chat->states)
-    return false;
-  for (uint32_t i = 0; i < chat->num_states; ++i) {
-    const setun_chat_state *state = &chat->states[i];
-    for (int generate = 0; generate < 2; ++generate)
-      if (!is_text(state->ends[generate], size) || !is_text(state->errors[generate], size))
-        return false;
-    for (int role = 0; role < SETUN_CHAT_ROLES; ++role) {
-      if (state->next[role].state >= chat->num_states)
-        return false;
-      for (int follow = 0; follow < SETUN_CHAT_FOLLOWS; ++follow)
-        if (!is_text(state->next[role].before[follow], size))
-          return false;
-    }
-  }
-  return true;
+static bool is_text(setun_chat_text text, size_t size) {
+  return text.offset <= size && text.size <= size - text.offset;
 }
 
-int setun_has_chat(const setun_tokenizer *tokenizer) { return tokenizer->chat != NULL; }
+int text_check_chat(text_span section, text_message message) {
+  const setun_chat_header *chat = (const setun_chat_header *)section.data;
+  bool valid = section.size >= sizeof *chat && chat->num_states > 0 &&
+               chat->num_states <= (section.size - sizeof *chat) / sizeof *chat->states;
+  for (uint32_t i = 0; valid && i < chat->num_states; ++i) {
+    const setun_chat_state *state = &chat->states[i];
+    for (int generate = 0; generate < 2; ++generate)
+      valid &= is_text(state->ends[generate], section.size) && is_text(state->errors[generate], section.size);
+    for (int role = 0; role < SETUN_CHAT_ROLES; ++role) {
+      valid &= state->next[role].state < chat->num_states;
+      for (int follow = 0; follow < SETUN_CHAT_FOLLOWS; ++follow)
+        valid &= is_text(state->next[role].before[follow], section.size);
+    }
+  }
+  return valid ? 0 : text_fail(message, "damaged text table: the chat template");
+}
+
+int setun_has_chat(const setun_tokenizer *tokenizer) { return tokenizer->chat.data != NULL; }
 
 static int role_of(const char *name) {
   static const char *const names[] = {"system", "user", "assistant"};
@@ -152,12 +150,13 @@ static int64_t make_pieces(const setun_chat_header *chat, const setun_chat_messa
 int64_t setun_chat(const setun_tokenizer *tokenizer, const setun_chat_message *messages, size_t count, int generate,
                    int64_t *ids, size_t capacity, char *error, size_t error_size) {
   static const char none[] = "the model was compiled without a chat template";
-  if (!tokenizer->chat)
+  const setun_chat_header *chat = (const setun_chat_header *)tokenizer->chat.data;
+  if (!chat)
     return refuse(error, error_size, none, sizeof none - 1);
   setun_piece *pieces = calloc(2 * count + 1, sizeof *pieces);
   if (!pieces)
     return -1;
-  int64_t result = make_pieces(tokenizer->chat, messages, count, generate != 0, pieces, error, error_size);
+  int64_t result = make_pieces(chat, messages, count, generate != 0, pieces, error, error_size);
   if (result == 0)
     result = setun_encode_pieces(tokenizer, pieces, 2 * count + 1, 0, ids, capacity);
   free(pieces);

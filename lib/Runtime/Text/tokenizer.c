@@ -16,6 +16,9 @@ setun_tokenizer *setun_tokenizer_open(const void *table, size_t size, char *erro
 #endif
   if (text_check_table(table, size, message))
     return NULL;
+  text_span chat = text_section(table, SETUN_TEXT_CHAT);
+  if (chat.data && text_check_chat(chat, message))
+    return NULL;
   setun_tokenizer *tokenizer = calloc(1, sizeof *tokenizer);
   if (!tokenizer) {
     text_fail(message, "not enough memory");
@@ -23,7 +26,7 @@ setun_tokenizer *setun_tokenizer_open(const void *table, size_t size, char *erro
   }
   tokenizer->table = table;
   tokenizer->table_size = size;
-  tokenizer->chat = text_section(table, SETUN_TEXT_CHAT);
+  tokenizer->chat = chat;
   text_span ends = text_section(table, SETUN_TEXT_ENDS);
   tokenizer->ends = (const int64_t *)ends.data;
   tokenizer->num_ends = ends.size / sizeof *tokenizer->ends;
