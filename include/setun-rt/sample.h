@@ -8,8 +8,9 @@
  * arithmetic is in doubles in a fixed order with an exponential of our own, and random numbers are xoshiro256** seeded
  * by splitmix64, 53 bits each.
  *
- * Order of steps, as in transformers: repetition penalty, temperature, top-k, top-p, min-p; then one draw among what is
- * left, the likeliest first. Equal logits stand in order of their index, and NaN counts as minus infinity. */
+ * Order of steps, as in transformers and vLLM: logit biases, repetition penalty, frequency and presence penalty,
+ * temperature, top-k, top-p, min-p; then one draw among what is left, the likeliest first. Equal logits stand in order
+ * of their index, and NaN counts as minus infinity. */
 
 #ifndef SETUN_RT_SAMPLE_H
 #define SETUN_RT_SAMPLE_H
@@ -20,6 +21,12 @@
 extern "C" {
 #endif
 
+/* Added to a token's logit; minus infinity: the token never comes. */
+typedef struct setun_bias {
+  int64_t token;
+  double bias;
+} setun_bias;
+
 typedef struct setun_sampling {
   double temperature;        /* 0: greedy, the largest logit; no draw is made */
   int64_t top_k;             /* keep the k likeliest; 0: all */
@@ -27,6 +34,10 @@ typedef struct setun_sampling {
   double min_p;              /* keep those at least min_p times as likely as the likeliest; 0: all */
   double repetition_penalty; /* logits of tokens of the history: l > 0 ? l / r : l * r; 1 (or 0): none */
   uint64_t seed;
+  double frequency_penalty; /* of tokens that came c > 0 times: l - c * f; 0: none. As OpenAI's, and below 0 a reward */
+  double presence_penalty;  /* the same, but once: l - p; 0: none */
+  const setun_bias *biases; /* copied; of tokens outside of the vocabulary nothing comes */
+  size_t num_biases;
 } setun_sampling;
 
 typedef struct setun_sampler setun_sampler;
@@ -34,6 +45,9 @@ typedef struct setun_sampler setun_sampler;
 /* NULL when an option makes no sense, with a message. */
 SETUN_API setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, size_t error_size);
 SETUN_API void setun_sampler_close(setun_sampler *sampler);
+/* Frequency and presence penalties count the history from this token on (0 when opened): what was generated, without the
+ * prompt. */
+SETUN_API void setun_sampler_count_from(setun_sampler *sampler, size_t first);
 /* The next token, or -1 when no logit is above minus infinity or memory is short. `history` may be NULL when empty. */
 SETUN_API int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
                                size_t history_size);

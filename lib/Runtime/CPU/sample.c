@@ -21,7 +21,10 @@ typedef struct candidate {
 struct setun_sampler {
   setun_sampling options;
   uint64_t random[4];
+  setun_bias *biases;
+  size_t counted_from;
   candidate *heap;
+  uint32_t *counts; /* by token, zero between calls: 2 for each time it is counted, and 1 if it came at all */
   int64_t capacity;
 };
 
@@ -116,45 +119,84 @@ setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, s
                       : !(o.min_p >= 0 && o.min_p <= 1)             ? "min-p must be from 0 to 1"
                       : !(o.repetition_penalty > 0 && o.repetition_penalty <= 1e9)
                           ? "repetition penalty must be above 0"
-                          : NULL;
+                      : !(__builtin_fabs(o.frequency_penalty) <= 1e9) ? "frequency penalty must be a number"
+                      : !(__builtin_fabs(o.presence_penalty) <= 1e9)  ? "presence penalty must be a number"
+                                                                      : NULL;
+  for (size_t i = 0; i < o.num_biases; ++i)
+    if (!(o.biases[i].bias <= 1e9))
+      wrong = "a logit bias must be a number or minus infinity";
   setun_sampler *sampler = wrong ? NULL : calloc(1, sizeof *sampler);
+  if (sampler && o.num_biases && !(sampler->biases = calloc(o.num_biases, sizeof *o.biases))) {
+    free(sampler);
+    sampler = NULL;
+  }
   if (!sampler) {
     setun_fail(message, "%s", wrong ? wrong : "out of memory");
     return NULL;
   }
+  if (o.num_biases)
+    memcpy(sampler->biases, o.biases, o.num_biases * sizeof *o.biases);
   sampler->options = o;
   seed_random(sampler->random, o.seed);
   return sampler;
 }
 
 void setun_sampler_close(setun_sampler *sampler) {
-  if (sampler)
+  if (sampler) {
     free(sampler->heap);
+    free(sampler->counts);
+    free(sampler->biases);
+  }
   free(sampler);
 }
 
-/* Candidates by token, penalties applied. */
+void setun_sampler_count_from(setun_sampler *sampler, size_t first) { sampler->counted_from = first; }
+
+static bool reserve(setun_sampler *sampler, int64_t vocabulary) {
+  if (sampler->capacity >= vocabulary)
+    return true;
+  free(sampler->heap);
+  free(sampler->counts);
+  sampler->heap = calloc((size_t)vocabulary, sizeof *sampler->heap);
+  sampler->counts = calloc((size_t)vocabulary, sizeof *sampler->counts);
+  sampler->capacity = sampler->heap && sampler->counts ? vocabulary : 0;
+  return sampler->capacity > 0;
+}
+
+/* A token that came twice is punished once for having come, and by the frequency penalty twice. */
+static double punish(const setun_sampling *o, double logit, uint32_t count) {
+  logit = logit > 0 ? logit / o->repetition_penalty : logit * o->repetition_penalty;
+  if (count >> 1)
+    logit = logit - (double)(count >> 1) * o->frequency_penalty - o->presence_penalty;
+  return logit;
+}
+
+/* Candidates by token, biases and penalties applied. */
 static bool load(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history, size_t size) {
-  if (vocabulary <= 0)
+  if (vocabulary <= 0 || !reserve(sampler, vocabulary))
     return false;
-  if (sampler->capacity < vocabulary) {
-    free(sampler->heap);
-    sampler->capacity = 0;
-    sampler->heap = calloc((size_t)vocabulary, sizeof *sampler->heap);
-    if (!sampler->heap)
-      return false;
-    sampler->capacity = vocabulary;
-  }
+  const setun_sampling *o = &sampler->options;
+  candidate *heap = sampler->heap;
   for (int64_t i = 0; i < vocabulary; ++i)
-    sampler->heap[i] = (candidate){logits[i] == logits[i] ? (double)logits[i] : -__builtin_inf(), i};
-  double penalty = sampler->options.repetition_penalty;
-  for (size_t i = 0; i < size && penalty != 1; ++i) {
-    if (history[i] < 0 || history[i] >= vocabulary)
+    heap[i] = (candidate){logits[i] == logits[i] ? (double)logits[i] : -__builtin_inf(), i};
+  for (size_t i = 0; i < o->num_biases; ++i) {
+    int64_t token = sampler->biases[i].token;
+    if (token >= 0 && token < vocabulary && heap[token].logit > -__builtin_inf())
+      heap[token].logit = sampler->biases[i].bias == -__builtin_inf() ? sampler->biases[i].bias
+                                                                      : heap[token].logit + sampler->biases[i].bias;
+  }
+  if (o->repetition_penalty == 1 && o->frequency_penalty == 0 && o->presence_penalty == 0)
+    return true;
+  uint32_t *counts = sampler->counts;
+  for (size_t i = 0; i < size; ++i)
+    if (history[i] >= 0 && history[i] < vocabulary)
+      counts[history[i]] = (counts[history[i]] + (i >= sampler->counted_from ? 2 : 0)) | 1;
+  for (size_t i = 0; i < size; ++i) {
+    int64_t token = history[i];
+    if (token < 0 || token >= vocabulary || !counts[token])
       continue;
-    /* From the logit, not from the candidate: a token that came twice is punished once. */
-    double logit = (double)logits[history[i]];
-    if (logit == logit)
-      sampler->heap[history[i]].logit = logit > 0 ? logit / penalty : logit * penalty;
+    heap[token].logit = punish(o, heap[token].logit, counts[token]);
+    counts[token] = 0;
   }
   return true;
 }

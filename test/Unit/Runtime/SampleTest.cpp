@@ -36,7 +36,7 @@ struct Sampler {
 
 setun_sampling with(double temperature, int64_t topK = 0, double topP = 1, double minP = 0, double penalty = 1,
                     uint64_t seed = 1) {
-  return {temperature, topK, topP, minP, penalty, seed};
+  return {temperature, topK, topP, minP, penalty, seed, 0, 0, nullptr, 0};
 }
 
 void expectNear(const std::vector<double> &got, const std::vector<double> &expected) {
@@ -84,6 +84,33 @@ TEST(Sample, PunishesRepetitionOnce) {
   EXPECT_EQ(s.draw({3, 2}, {-1, 7}), 0); // no such tokens
 }
 
+TEST(Sample, CountsWhatWasGenerated) {
+  setun_sampling options = with(0);
+  options.frequency_penalty = 1;
+  Sampler frequency(options);
+  EXPECT_EQ(frequency.draw({3, 1.5f, 0}, {0}), 0);    // 2 against 1.5
+  EXPECT_EQ(frequency.draw({3, 1.5f, 0}, {0, 0}), 1); // 1
+  setun_sampler_count_from(frequency.sampler, 1);
+  EXPECT_EQ(frequency.draw({3, 1.5f, 0}, {0, 0}), 0); // the first is the prompt
+  options = with(0);
+  options.presence_penalty = 1;
+  Sampler presence(options);
+  EXPECT_EQ(presence.draw({3, 1.5f, 0}, {0, 0, 0}), 0);
+  EXPECT_EQ(presence.draw({3, 2.5f, 0}, {0}), 1);
+}
+
+TEST(Sample, AddsBiases) {
+  setun_sampling options = with(0);
+  const setun_bias biases[] = {{1, 2}, {1, 2}, {0, -std::numeric_limits<double>::infinity()}, {-1, 9}, {3, 9}};
+  options.biases = biases;
+  options.num_biases = 5;
+  Sampler s(options);
+  EXPECT_EQ(s.draw({9, 0, 3.5f}), 1);
+  EXPECT_EQ(s.draw({9, 0, 4.5f}), 2);
+  EXPECT_EQ(s.draw({kInf, -kInf, 0}), 2);
+  EXPECT_EQ(s.draw({1}), -1);
+}
+
 TEST(Sample, TheSameSeedDrawsTheSame) {
   std::vector<float> logits(1000);
   for (size_t i = 0; i < logits.size(); ++i)
@@ -111,6 +138,17 @@ TEST(Sample, RefusesOptionsWithoutSense) {
   EXPECT_STREQ(Sampler(with(1, 0, 1.5)).error, "top-p must be above 0 and at most 1");
   EXPECT_STREQ(Sampler(with(1, 0, 1, 2)).error, "min-p must be from 0 to 1");
   EXPECT_STREQ(Sampler(with(1, 0, 1, 0, -2)).error, "repetition penalty must be above 0");
+  setun_sampling options = with(1);
+  options.frequency_penalty = NAN;
+  EXPECT_STREQ(Sampler(options).error, "frequency penalty must be a number");
+  options = with(1);
+  options.presence_penalty = kInf;
+  EXPECT_STREQ(Sampler(options).error, "presence penalty must be a number");
+  options = with(1);
+  setun_bias bias = {1, NAN};
+  options.biases = &bias;
+  options.num_biases = 1;
+  EXPECT_STREQ(Sampler(options).error, "a logit bias must be a number or minus infinity");
 }
 
 } // namespace
