@@ -201,6 +201,8 @@ def learn(behaviour):
             state = program[state]["next"][role]["state"]
         for (role, follow), text in known.items():
             program[state]["next"][role]["text"].setdefault(follow, text)
+    if all(kind == "error" for entry in program for kind, _ in entry["ends"]):
+        raise Refused(f"it writes no conversation: {program[-1]['ends'][1][1]}")
     return program
 
 
@@ -247,8 +249,6 @@ def main():
             raise Refused(f"it is no Jinja template: {error}") from error
         renderer = Renderer(template, request["tokens"])
         program = learn(Behaviour(renderer))
-        if all(kind == "error" for state in program for kind, _ in state["ends"]):
-            raise Refused("it refuses every conversation")
         check(program, renderer)
         answer = {"states": program}
     except Refused as refused:
