@@ -43,6 +43,15 @@ std::unique_ptr<MLIRContext> setun::makeCompilerContext() {
   return context;
 }
 
+std::string setun::getModelName(StringRef path) {
+  if (!llvm::sys::fs::is_directory(path))
+    return llvm::sys::path::stem(path).str();
+  SmallString<256> real; // `.` has a name as well
+  if (llvm::sys::fs::real_path(path, real))
+    real = path;
+  return llvm::sys::path::filename(real).str(); // folders have dots in their names, not extensions
+}
+
 OwningOpRef<ModuleOp> setun::loadModel(const CompileOptions &options, MLIRContext &context) {
   Location loc = NameLoc::get(StringAttr::get(&context, options.model));
   if (!llvm::sys::fs::exists(options.model))
@@ -239,7 +248,7 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   if (failed(weights))
     return failure();
   std::string weightsPath = options.output + ".safetensors";
-  model->name = llvm::sys::path::stem(options.model).str();
+  model->name = getModelName(options.model);
   model->defaultCapacity = options.context;
   if (!weights->empty()) {
     model->weightsSize = weights->getSize();

@@ -11,13 +11,13 @@
 #include "setun/Compiler/Compiler.h"
 
 #include "llvm/ADT/StringSwitch.h"
-#include "llvm/Support/Path.h"
+#include "llvm/Support/FileSystem.h"
 
 using namespace llvm;
 using namespace setun;
 
 static cl::SubCommand subcommand("compile", "Compile a model to native code");
-static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx"), cl::sub(subcommand));
+static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx or FOLDER"), cl::sub(subcommand));
 static cl::opt<std::string> output("o", cl::desc("File to write; weights go to FILE.safetensors"),
                                    cl::value_desc("FILE"), cl::sub(subcommand));
 static cl::opt<std::string>
@@ -56,7 +56,7 @@ static int run() {
   options.model = input;
   options.output = output;
   if (options.output.empty())
-    options.output = sys::path::stem(input).str();
+    options.output = getModelName(input) + (sys::fs::is_directory(input) ? ".setun" : ""); // a folder has its name
   if (!compileTo.empty() && !is_contained({"input", "ternary", "target", "llvm"}, compileTo))
     return usageError("--compile-to takes input, ternary, target or llvm");
   if (!report.empty() && !StringRef(report).ends_with(".json") && !StringRef(report).ends_with(".html"))

@@ -7,10 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Command.h"
+#include "InspectFolder.h"
 
 #include "setun/Analysis/ProductCounts.h"
 #include "setun/Compiler/Compiler.h"
 #include "setun/Compiler/Report.h"
+#include "setun/Import/HF.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -18,7 +20,7 @@ using namespace llvm;
 using namespace setun;
 
 static cl::SubCommand subcommand("inspect", "What is ternary in a model, what is not and why, and how large it is");
-static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx"), cl::sub(subcommand));
+static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("MODEL.onnx or FOLDER"), cl::sub(subcommand));
 static cl::opt<bool> asJson("json", cl::desc("Print JSON, in the form of compile --report"), cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
 
@@ -52,11 +54,21 @@ static int run() {
     return 2;
   std::unique_ptr<mlir::MLIRContext> context = makeCompilerContext();
   DiagnosticPrinter printer(*context, /*remarks=*/false);
+  mlir::FailureOr<HfFolder> folder = HfFolder();
+  bool isFolder = isHfFolder(options.model);
+  if (isFolder)
+    folder = readHf(options.model, mlir::UnknownLoc::get(context.get()));
+  if (failed(folder))
+    return 1;
   mlir::OwningOpRef<mlir::ModuleOp> module = loadModel(options, *context);
   if (!module || failed(lowerToTernary(*module, options)))
     return 1;
   std::vector<ProductFacts> products = collectProducts(*module);
-  if (asJson)
+  if (isFolder && asJson)
+    outs() << formatv("{0:2}\n", json::Value(makeFolderReport(*folder, products, makeReport(products, options))));
+  else if (isFolder)
+    printFolder(*folder, products, outs());
+  else if (asJson)
     outs() << formatv("{0:2}\n", json::Value(makeReport(products, options)));
   else
     printTable(products);

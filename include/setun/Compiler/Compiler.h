@@ -20,7 +20,11 @@ namespace setun {
 /// A context with every dialect a compilation needs.
 std::unique_ptr<mlir::MLIRContext> makeCompilerContext();
 
-/// Reads `options.model`: .onnx through the importer, .mlir as it stands (any stage). Null after a diagnostic.
+/// A file's name without its extension; a folder's name.
+std::string getModelName(llvm::StringRef path);
+
+/// Reads `options.model`: .onnx and Hugging Face folders through their importers, .mlir as it stands (any stage). Null
+/// after a diagnostic.
 mlir::OwningOpRef<mlir::ModuleOp> loadModel(const CompileOptions &options, mlir::MLIRContext &context);
 
 /// Runs the stages up to the ternary contract, with dumps as asked.

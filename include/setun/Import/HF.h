@@ -9,9 +9,7 @@
 #ifndef SETUN_IMPORT_HF_H
 #define SETUN_IMPORT_HF_H
 
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/OwningOpRef.h"
-#include "llvm/Support/raw_ostream.h"
+#include "setun/Import/Decoder.h"
 
 namespace setun {
 
@@ -28,9 +26,28 @@ bool isHfFolder(llvm::StringRef path);
 mlir::OwningOpRef<mlir::ModuleOp> importHf(llvm::StringRef folder, const HfImportOptions &options,
                                            mlir::MLIRContext *context);
 
-/// Prints the folder's architecture and a table of its tensors: name, dtype, shape, place in the model, and whether it
-/// is ternary and how that was found. The same refusals as importHf.
-llvm::LogicalResult inspectHf(llvm::StringRef folder, llvm::raw_ostream &os, mlir::MLIRContext *context);
+/// A tensor of a checkpoint folder.
+struct HfTensor {
+  std::string name, dtype; ///< dtype as safetensors spells it: "BF16"
+  std::vector<int64_t> shape;
+  std::string file; ///< in the folder
+  uint64_t offset = 0, length = 0;
+  std::string role;    ///< its place in the model: "layer 3: attention q"
+  std::string product; ///< name of the linear layer whose weight it is, as products are named; else empty
+  decoder::WeightForm form = decoder::WeightForm::Plain; ///< of such a weight
+  std::optional<double> scale;                           ///< of such a weight: its weight_scale
+  bool divides = false;                                  ///< by `scale`, not multiplied
+};
+
+/// What a folder holds, as far as it can be told without computing anything.
+struct HfFolder {
+  decoder::Model model;
+  std::string summary; ///< one line about the architecture
+  std::vector<HfTensor> tensors;
+};
+
+/// Reads a folder's description: what importHf does before it builds. The same refusals.
+llvm::FailureOr<HfFolder> readHf(llvm::StringRef folder, mlir::Location location);
 
 } // namespace setun
 
