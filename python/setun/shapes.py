@@ -60,11 +60,13 @@ def _falcon3(hidden: int, intermediate: int, layers: int, heads: int, positions:
     return Shape(config, "packed", note="divides by weight_scale")
 
 
-def _qwen3(hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, head_dim: int, vocab: int, **more: object) -> dict:
-    config = _llama(hidden, intermediate, layers, heads, kv_heads, vocab, 1000000.0, 40960, architectures=["Qwen3ForCausalLM"],
-                    model_type="qwen3", head_dim=head_dim, rms_norm_eps=1e-6, sliding_window=None, use_sliding_window=False,
-                    max_window_layers=layers, **more)
-    return {key: value for key, value in config.items() if key not in ("mlp_bias", "pretraining_tp")}
+def _qwen3(hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, head_dim: int | None, vocab: int,
+           **more: object) -> dict:
+    config = {**_llama(hidden, intermediate, layers, heads, kv_heads, vocab, 1000000.0, 40960, architectures=["Qwen3ForCausalLM"],
+                       model_type="qwen3", head_dim=head_dim, rms_norm_eps=1e-6, sliding_window=None, use_sliding_window=False,
+                       max_window_layers=layers), **more}
+    drop = ("mlp_bias", "pretraining_tp") + (() if head_dim else ("head_dim", "attention_bias"))  # Qwen2 has neither
+    return {key: value for key, value in config.items() if key not in drop}
 
 
 _MULTIPLY = {"linear_class": "autobitlinear"}
@@ -108,4 +110,10 @@ SHAPES: dict[str, Shape] = {
                      bos_token_id=0, eos_token_id=1), "plain", "f16", group=128, group_embeddings=True, note="heads of 96"),
     "tiny-qwen3": Shape(_qwen3(96, 200, 2, 4, 2, 24, 333, max_position_embeddings=256, bos_token_id=0, eos_token_id=1), "packed",
                         quantization=_MULTIPLY),
+    "tiny-qwen2":
+        Shape(_qwen3(96, 200, 2, 4, 2, None, 333, max_position_embeddings=256, bos_token_id=0, eos_token_id=1,
+                     architectures=["Qwen2ForCausalLM"], model_type="qwen2"), "packed", note="divides by weight_scale; biases of q, k and v"),
+    "tiny-mistral":
+        Shape(_llama(96, 200, 2, 4, 2, 333, 10000.0, 256, architectures=["MistralForCausalLM"], model_type="mistral", head_dim=32,
+                     sliding_window=64), "packed", note="divides by weight_scale; a window of 64"),
 }

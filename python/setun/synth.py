@@ -129,7 +129,8 @@ def tensors(shape: Shape, config: dict, form: str, dtype: str) -> list[Tensor]:
     architecture = config["architectures"][0]
     attention_norm, ffn_norm = {"BitNetForCausalLM": ("attn_sub_norm", "ffn_sub_norm"),
                                 "BitnetForCausalLM": ("inner_attn_ln", "ffn_layernorm")}.get(architecture, ("", ""))
-    attention_bias, mlp_bias = config.get("attention_bias", False), config.get("mlp_bias", False)
+    output_bias, mlp_bias = config.get("attention_bias", False), config.get("mlp_bias", False)
+    attention_bias = output_bias or architecture == "Qwen2ForCausalLM"
     norm = lambda name, size: Tensor(f"{name}.weight", (size,), dtype, "norm")
     dense = lambda name, rows, columns, gain, bias: linear(name, rows, columns, gain, bias, shape, config, form, dtype)
 
@@ -144,7 +145,7 @@ def tensors(shape: Shape, config: dict, form: str, dtype: str) -> list[Tensor]:
         found += dense(f"{attention}.q_proj", heads * head, hidden, 1.5, attention_bias)
         found += dense(f"{attention}.k_proj", keys, hidden, 1.5, attention_bias)
         found += dense(f"{attention}.v_proj", keys, hidden, 1, attention_bias)
-        found += dense(f"{attention}.o_proj", hidden, heads * head, 1, attention_bias)
+        found += dense(f"{attention}.o_proj", hidden, heads * head, 1, output_bias)
         found += dense(f"{mlp}.gate_proj", middle, hidden, 1, mlp_bias)
         found += dense(f"{mlp}.up_proj", middle, hidden, 1, mlp_bias)
         found += dense(f"{mlp}.down_proj", hidden, middle, 1, mlp_bias)
