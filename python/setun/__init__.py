@@ -23,11 +23,12 @@ _HOMES = {
     "load": "model",
     "Model": "model",
     "Session": "session",
-    "TensorInfo": "model",
+    "TensorInfo": "program",
     "Chat": "language",
     "Tokenizer": "tokenizer",
     "Error": "errors",
     "CompileError": "errors",
+    "CompileWarning": "errors",
     "ExportError": "errors",
     "RuntimeError": "errors",
     "export": "export",
@@ -38,11 +39,12 @@ __all__ = ["__version__", *_HOMES]
 
 if typing.TYPE_CHECKING:
     from setun.compiler import compile, inspect, targets
-    from setun.errors import CompileError, Error, ExportError, RuntimeError
+    from setun.errors import CompileError, CompileWarning, Error, ExportError, RuntimeError
     from setun.export import export
     from setun.language import Chat
-    from setun.model import Model, TensorInfo, load
+    from setun.model import Model, load
     from setun.probe import register_bit_linear
+    from setun.program import TensorInfo
     from setun.session import Session
     from setun.ternarize import ternarize
     from setun.tokenizer import Tokenizer

@@ -19,3 +19,7 @@ class ExportError(Error):
 
 class RuntimeError(Error, builtins.RuntimeError):
     """A compiled model could not be opened or run: the runtime's message."""
+
+
+class CompileWarning(UserWarning):
+    """The compiler served a model, but has something to say about it."""

@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SETUN_BUILD", ROOT / "build"))
 sys.path.insert(0, str(ROOT / "python"))
+os.environ.setdefault("SETUN_PREFIX", str(BUILD))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
@@ -22,20 +23,46 @@ using namespace setun;
 static cl::SubCommand subcommand("targets", "What can be compiled for: targets, levels, features and encodings");
 static cl::list<std::string> plugins("load-target", cl::desc("Shared library with more targets"),
                                      cl::value_desc("FILE"), cl::sub(subcommand));
+static cl::opt<bool> asJson("json", cl::desc("Print JSON"), cl::sub(subcommand));
 
-static std::string listEncodings(const TargetLevel &level, mlir::MLIRContext &context) {
-  // Those of a usual product; a level may offer others for other shapes.
+/// Those of a usual product; a level may offer others for other shapes.
+static std::vector<std::string> listEncodings(const TargetLevel &level, mlir::MLIRContext &context) {
   ProductShape shape{1, 2560, 2560, 0, mlir::IntegerType::get(&context, 8)};
-  std::string text;
+  std::vector<std::string> names;
   for (const PackedLayout &layout : level.getLayouts(shape))
-    text += (text.empty() ? "" : " ") + layout.str();
-  return text;
+    names.push_back(layout.str());
+  return names;
+}
+
+static json::Value describe(const Target &target, mlir::MLIRContext &context) {
+  json::Array levels;
+  for (const std::unique_ptr<TargetLevel> &level : target.getLevels()) {
+    const LevelInfo &info = level->getInfo();
+    levels.push_back(json::Object{{"name", info.name},
+                                  {"summary", info.summary},
+                                  {"runs_here", runsOnHost(*level)},
+                                  {"needs", json::Array(info.needs)},
+                                  {"products", json::Array(info.products)},
+                                  {"encodings", json::Array(listEncodings(*level, context))}});
+  }
+  return json::Object{{"name", target.getName()},
+                      {"summary", target.getSummary()},
+                      {"triple", target.getTriple()},
+                      {"artifacts", json::Array(target.getArtifacts())},
+                      {"levels", std::move(levels)}};
 }
 
 static int run() {
   if (!loadTargets(plugins))
     return 2;
   mlir::MLIRContext context;
+  if (asJson) {
+    json::Array all;
+    for (const std::unique_ptr<Target> &target : getTargets())
+      all.push_back(describe(*target, context));
+    outs() << formatv("{0:2}\n", json::Value(std::move(all)));
+    return 0;
+  }
   for (const std::unique_ptr<Target> &target : getTargets()) {
     outs() << formatv("{0}: {1} ({2})\n", target->getName(), target->getSummary(), target->getTriple());
     for (const std::unique_ptr<TargetLevel> &level : target->getLevels()) {
@@ -44,7 +71,7 @@ static int run() {
              << formatv("{0,15}needs {1}; products by {2}; encodings {3}\n", "",
                         info.needs.empty() ? "nothing" : join(info.needs, " "),
                         info.products.empty() ? "additions" : join(info.products, " ") + ", additions",
-                        listEncodings(*level, context));
+                        join(listEncodings(*level, context), " "));
     }
     if (!target->getArtifacts().empty())
       outs() << "  emits " << join(target->getArtifacts(), ", ") << "\n";
