@@ -30,7 +30,8 @@ function(setun_add_cross_runtime name output)
       target_compile_options(${target} PRIVATE -mno-outline-atomics) # calls into libgcc: the runtime needs libc alone
     endif()
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${output} ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/setun/${triple})
-    install(TARGETS ${target} ARCHIVE DESTINATION lib/setun/${triple})
+    install(TARGETS ${target} ARCHIVE DESTINATION lib/setun/${triple} COMPONENT package)
+    set_property(GLOBAL APPEND PROPERTY SETUN_CROSS_RUNTIMES ${target})
   endforeach()
 endfunction()
 

@@ -29,6 +29,7 @@ _HOMES = {
     "Error": "errors",
     "CompileError": "errors",
     "CompileWarning": "errors",
+    "FallbackWarning": "errors",
     "ExportError": "errors",
     "RuntimeError": "errors",
     "export": "export",
@@ -39,7 +40,7 @@ __all__ = ["__version__", *_HOMES]
 
 if typing.TYPE_CHECKING:
     from setun.compiler import compile, inspect, targets
-    from setun.errors import CompileError, CompileWarning, Error, ExportError, RuntimeError
+    from setun.errors import CompileError, CompileWarning, Error, ExportError, FallbackWarning, RuntimeError
     from setun.export import export
     from setun.language import Chat
     from setun.model import Model, load

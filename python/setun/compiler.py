@@ -20,7 +20,8 @@ Path = str | os.PathLike[str]
 
 def _run(arguments: list[str], stacklevel: int) -> str:
     """What `setun ARGUMENTS` prints. Its warnings become CompileWarning, its error CompileError."""
-    result = subprocess.run([native.compiler(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    result = subprocess.run([native.compiler(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            errors="replace", env=native.environment())  # fmt: skip
     messages: list[tuple[str, str]] = []  # kind, text with its notes
     for line in result.stderr.splitlines():
         kind, _, text = line.removeprefix("setun: ").partition(": ")

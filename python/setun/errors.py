@@ -23,3 +23,7 @@ class RuntimeError(Error, builtins.RuntimeError):
 
 class CompileWarning(UserWarning):
     """The compiler served a model, but has something to say about it."""
+
+
+class FallbackWarning(UserWarning):
+    """A graph that torch.compile gave to Setun runs in eager mode: why."""

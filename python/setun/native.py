@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 import os
 import pathlib
 import shutil
-from ctypes import POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+import sys
+from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 
 from setun.errors import Error, RuntimeError
 
@@ -42,6 +44,12 @@ def compiler() -> pathlib.Path:
     if not program.exists():
         raise Error(f"the compiler {program} is missing: this installation can only run what is compiled")
     return program
+
+
+def environment() -> dict[str, str]:
+    """The compiler's environment. Chat templates are rendered by a Python that has jinja2: this one, if it has."""
+    named = {} if importlib.util.find_spec("jinja2") is None else {"SETUN_PYTHON": sys.executable}
+    return {**named, **os.environ}
 
 
 class Options(Structure):
