@@ -22,6 +22,8 @@ config.substitutions += [
 # What links the runtime by hand can do so in builds without sanitizers only.
 if not config.setun_sanitize:
     config.available_features.add("plain-build")
+if config.setun_fuzzers:
+    config.available_features.add("fuzzers")
 # Architectures for which programs can be linked, and run by qemu.
 for triple in filter(None, config.setun_cross_triples.split(";")):
     architecture = triple.split("-")[0]

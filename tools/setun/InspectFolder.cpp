@@ -55,7 +55,7 @@ static std::string showFound(const HfTensor &tensor, const ProductFacts *facts) 
   if (!facts)
     return "no product";
   if (!facts->ternary)
-    return "not ternary: " + (facts->reason.empty() ? "its weight is not" : facts->reason);
+    return "not ternary" + (facts->reason.empty() ? "" : ": " + facts->reason);
   std::string zeros = formatv(", {0:f1}% zeros", 100 * facts->zeros);
   switch (tensor.form) {
   case decoder::WeightForm::Packed:

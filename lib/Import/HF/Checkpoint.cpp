@@ -10,6 +10,7 @@
 
 #include "Json.h"
 
+#include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -129,6 +130,7 @@ decoder::Tensor Checkpoint::take(StringRef name, const Twine &role, Refusal &ref
   if (!entry)
     return refuse(folder + ": tensor " + quote(name) + " is missing, which " + why + " asks for"), decoder::Tensor();
   entry->role = role.str();
+  taken.push_back(entry - tensors.data());
   std::optional<decoder::Element> element = StringSwitch<std::optional<decoder::Element>>(entry->dtype)
                                                 .Case("F32", decoder::Element::F32)
                                                 .Case("F16", decoder::Element::F16)
@@ -143,6 +145,19 @@ decoder::Tensor Checkpoint::take(StringRef name, const Twine &role, Refusal &ref
   sys::fs::make_absolute(path);
   return {name.str(),   element.value_or(decoder::Element::F32), entry->shape, path.str().str(), entry->offset,
           entry->length};
+}
+
+std::vector<HfTensor> Checkpoint::takeTensors() {
+  for (size_t i = 0; i < tensors.size(); ++i)
+    taken.push_back(i);
+  std::vector<HfTensor> result;
+  BitVector done(tensors.size());
+  for (size_t i : taken)
+    if (!done.test(i)) {
+      done.set(i);
+      result.push_back(std::move(tensors[i]));
+    }
+  return result;
 }
 
 std::optional<std::string> Checkpoint::readBytes(const HfTensor &tensor, uint64_t limit, Refusal &refuse) const {

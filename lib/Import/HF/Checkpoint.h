@@ -38,6 +38,8 @@ public:
   bool equal(const HfTensor &a, const HfTensor &b, Refusal &refuse) const;
 
   std::vector<HfTensor> &getTensors() { return tensors; }
+  /// All of them in the order in which they were taken; what nobody took comes last.
+  std::vector<HfTensor> takeTensors();
 
 private:
   explicit Checkpoint(llvm::StringRef folder) : folder(folder) {}
@@ -47,6 +49,7 @@ private:
   std::string folder;
   std::vector<HfTensor> tensors;
   llvm::StringMap<size_t> indices;
+  std::vector<size_t> taken; // indices, some perhaps twice
 };
 
 } // namespace setun::hf

@@ -31,7 +31,7 @@ static std::string summarize(const Config &config) {
       "{10} (theta {11}), head {12}, linear layers {13}",
       config.family->architecture, config.layers, config.hidden, config.intermediate, config.activationName,
       config.heads, config.headSize, config.keyHeads, config.vocabulary, config.positions, config.ropeName,
-      config.rope.theta, config.tied ? "tied" : "of its own", kinds[config.quantization.kind]);
+      show(config.rope.theta), config.tied ? "tied" : "of its own", kinds[config.quantization.kind]);
 }
 
 static std::optional<HfFolder> read(StringRef folder, Refusal &refuse) {
@@ -52,7 +52,7 @@ static std::optional<HfFolder> read(StringRef folder, Refusal &refuse) {
   HfFolder result;
   result.model = ModelReader(config, *checkpoint, folder, refuse).read();
   result.summary = summarize(config);
-  result.tensors = std::move(checkpoint->getTensors());
+  result.tensors = checkpoint->takeTensors();
   return refuse ? std::nullopt : std::optional(std::move(result));
 }
 

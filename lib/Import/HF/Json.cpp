@@ -30,7 +30,7 @@ std::string setun::hf::quote(StringRef name) {
 
 std::string setun::hf::show(double number) {
   std::string text;
-  raw_string_ostream(text) << format("%g", number);
+  raw_string_ostream(text) << format("%.10g", number);
   return text;
 }
 

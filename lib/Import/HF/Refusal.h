@@ -37,7 +37,7 @@ private:
 
 /// A name out of a file for a diagnostic: in quotes, control characters escaped, cut where it is long.
 std::string quote(llvm::StringRef name);
-/// As %g shows it.
+/// In at most ten digits.
 std::string show(double number);
 
 } // namespace setun::hf
