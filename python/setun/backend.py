@@ -57,10 +57,12 @@ class _Bound(torch.nn.Module):
     def __init__(self, graph: torch.fx.GraphModule, values: Sequence[Any], roles: Sequence[Any], outputs: Sequence[int]):
         super().__init__()
         self.graph, self.roles, self.outputs = graph, roles, outputs
-        self.numbers = {index: _Number(values[index].item()) for index, role in enumerate(roles) if role == "number"}
+        self.numbers: dict[int, Any] = {}
         for index, (value, role) in enumerate(zip(values, roles)):
             if role == "constant":
                 self.register_buffer(f"constant{index}", value.detach())
+            elif role == "number":
+                self.numbers[index] = _Number(value.item()) if isinstance(value, torch.Tensor) else value
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given, args = iter(tensors), []
@@ -86,7 +88,7 @@ class _Graph:
         #: Outputs that are computed; the others are arguments and constants, given back as they are.
         self.computed = [i for i, r in enumerate(self.results) if isinstance(r, torch.fx.Node) and r.op != "placeholder"]
         self.numbers = [_is_number(node) for node in self.arguments]
-        #: Of each argument: "constant", "number" (as a tensor), "input", or (input, dimension) whose size it is.
+        #: Of each argument: "constant", "number", "input", or (input, dimension) whose size it is.
         self.roles: list[Any] = []
         self.models: list[Model] = []
         self.versions: list[tuple] = []
@@ -148,9 +150,7 @@ class _Graph:
                 tensors.append(example)
         sizes = {str(size): (t, d) for t, tensor in enumerate(tensors) for d, size in enumerate(tensor.shape)}
         for index, role in enumerate(roles):
-            if role is None and str(examples[index]) not in sizes:
-                raise Unsupported(f"it takes the number {values[index]!r}, which is no input's size")
-            roles[index] = role or sizes[str(examples[index])]
+            roles[index] = role or sizes.get(str(examples[index]), "number")
         return roles
 
     def compile(self, values: Sequence[Any], inputs: Sequence[torch.Tensor]) -> Model:
@@ -177,7 +177,7 @@ class _Graph:
 def version(value: Any, role: Any) -> Any:
     """What tells that a constant was changed: where it is, and how often torch wrote to it; of a number its value."""
     if role == "number":
-        return value.item()
+        return value.item() if isinstance(value, torch.Tensor) else value
     return (value.data_ptr(), None if value.is_inference() else value._version) if role == "constant" else None
 
 
@@ -194,9 +194,7 @@ def compile_module(module: torch.nn.Module, inputs: tuple, dynamic: Any, options
         try:
             with quiet():
                 program = torch.export.export(module, inputs, dynamic_shapes=(tuple(dynamic),) if dynamic else None, strict=False)
-                signature = program.graph_signature
-                if changed := {**signature.buffers_to_mutate, **signature.user_inputs_to_mutate}:
-                    raise Unsupported(f"it writes to {', '.join(map(str, changed.values()))}")
+                program = functional(program)
                 names = [f"i{i}" for i in range(len(inputs))], [f"o{i}" for i in range(len(module.outputs))]
                 graph = torch.onnx.export(program, (), dynamo=True, input_names=names[0], output_names=names[1])
                 graph.save(path, external_data=True)
@@ -209,6 +207,18 @@ def compile_module(module: torch.nn.Module, inputs: tuple, dynamic: Any, options
             return compiler.compile(path, **options)
         except Error as error:
             raise Unsupported(first_line(error)) from error
+
+
+def functional(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
+    """Without writes inside. Raises Unsupported on one that is seen outside."""
+    targets = [node.target for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
+    if not any(target._schema.is_mutable for target in targets):
+        return program
+    program = program.run_decompositions({})
+    signature = program.graph_signature
+    if signature.buffers_to_mutate or signature.user_inputs_to_mutate:
+        raise Unsupported("it writes to its parameters, buffers or inputs")
+    return program
 
 
 @contextlib.contextmanager
