@@ -31,21 +31,31 @@ SETUN_API setun_lm *setun_lm_open(setun_program *program, const setun_lm_options
 SETUN_API void setun_lm_close(setun_lm *lm);
 /* Why the last call failed. Valid until the next call. */
 SETUN_API const char *setun_lm_error(const setun_lm *lm);
+/* Logits a token has; 0: not known before the first run. */
 SETUN_API int64_t setun_lm_vocabulary(const setun_lm *lm);
 /* NULL when the model was compiled without one. */
 SETUN_API const setun_tokenizer *setun_lm_tokenizer(const setun_lm *lm);
 
-/* Tokens the model has seen, the tokens themselves, and how many more fit (INT64_MAX: no limit). */
+/* Tokens the model has been given, the tokens themselves (valid until the next call), and how many more fit (INT64_MAX:
+ * no limit). */
 SETUN_API int64_t setun_lm_length(const setun_lm *lm);
 SETUN_API const int64_t *setun_lm_tokens(const setun_lm *lm);
 SETUN_API int64_t setun_lm_room(const setun_lm *lm);
-/* Forgets the tokens from `length` on. */
+/* Forgets the tokens from `length` on; there are no logits then until tokens are taken. A model with states of fixed
+ * size can go back to 0 alone. */
 SETUN_API int setun_lm_truncate(setun_lm *lm, int64_t length);
 
-/* Takes tokens (a prompt, or the one just sampled). */
+/* Takes tokens (a prompt, or the one just sampled). Tokens that are not in the vocabulary or do not fit are refused and
+ * nothing changes; after another failure setun_lm_length says how many were taken. */
 SETUN_API int setun_lm_extend(setun_lm *lm, const int64_t *ids, int64_t count);
-/* The logits after the last token, float32 [vocabulary]; NULL before the first. Valid until the next call. */
-SETUN_API const float *setun_lm_logits(const setun_lm *lm);
+/* The logits after the last token, float32 [vocabulary]; NULL before the first, after setun_lm_truncate, and on
+ * failure. Valid until the next call. (A generation leaves its last token to the next call, so this may run the model.)
+ */
+SETUN_API const float *setun_lm_logits(setun_lm *lm);
+/* From now on `on_logits` gets the logits of each token that is taken, in order, as float32 [count, vocabulary]; NULL:
+ * nothing does, and the model makes those of the last token alone. Not 0: taking the tokens fails. */
+typedef int (*setun_on_logits)(void *user, const float *rows, int64_t count, int64_t vocabulary);
+SETUN_API void setun_lm_on_logits(setun_lm *lm, setun_on_logits on_logits, void *user);
 
 /* A file with the tokens and the states, which continues as if it had never stopped. Loading refuses a file of another
  * model and a damaged one, and leaves the model as it was. */
@@ -67,6 +77,7 @@ typedef struct setun_generation {
   const int64_t *end_tokens; /* NULL: the tokenizer's (setun_end_tokens) */
   size_t num_end_tokens;
   int show_special; /* not 0: special tokens are given as text */
+  int continues;    /* not 0: the text goes on what was taken before, so a space at its beginning stays */
 } setun_generation;
 
 typedef enum setun_finish {
@@ -77,12 +88,13 @@ typedef enum setun_finish {
   SETUN_FINISH_CALLER
 } setun_finish;
 
-/* Gets each token and the text that it completes (maybe none; never half a character; nothing of what may yet become a
- * stop text). Not 0: end here. */
+/* Gets each token, those that end it included, and the text that it completes (maybe none; never half a character;
+ * nothing of what may yet become a stop text). Not 0: end here. */
 typedef int (*setun_on_token)(void *user, int64_t id, const char *text, size_t size);
 
 /* Samples and extends until something ends it; why is in *finish (may be NULL). At least one token must have been
- * taken. */
+ * taken. What was given to on_token is then in setun_lm_tokens, and a second call goes on where the first ended.
+ * Frequency and presence penalties count the tokens of this call. */
 SETUN_API int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generation *generation,
                                 setun_on_token on_token, void *user, setun_finish *finish);
 

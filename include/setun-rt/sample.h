@@ -45,8 +45,8 @@ typedef struct setun_sampler setun_sampler;
 /* NULL when an option makes no sense, with a message. */
 SETUN_API setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, size_t error_size);
 SETUN_API void setun_sampler_close(setun_sampler *sampler);
-/* Frequency and presence penalties count the history from this token on (0 when opened): what was generated, without the
- * prompt. */
+/* Frequency and presence penalties count the history from this token on (0 when opened): what was generated, without
+ * the prompt. */
 SETUN_API void setun_sampler_count_from(setun_sampler *sampler, size_t first);
 /* The next token, or -1 when no logit is above minus infinity or memory is short. `history` may be NULL when empty. */
 SETUN_API int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,

@@ -51,6 +51,9 @@ SETUN_API int32_t setun_threads(const setun_program *program);
  * when the model has none. */
 SETUN_API const void *setun_text_table(const setun_program *program, size_t *size);
 
+/* A number that tells models apart: of name, inputs, states, outputs and (samples of) the weights. */
+SETUN_API uint64_t setun_fingerprint(const setun_program *program);
+
 /* What a model takes, keeps and gives. A dimension d < 0 of an input or state is symbolic, and its name is
  * setun_dim_name(program, d); one of an output is known after a run. */
 typedef struct setun_info {

@@ -7,8 +7,9 @@
 #ifndef SETUN_RT_MAIN_INTERNAL_H
 #define SETUN_RT_MAIN_INTERNAL_H
 
+#include "setun-rt/language.h"
 #include "setun-rt/main.h"
-#include "setun-rt/sample.h"
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -24,21 +25,42 @@ int setun_text_fail(setun_text *error, const char *format, ...) __attribute__((f
 
 /*===-- options.c ---------------------------------------------------------===*/
 
+/* Texts of an option that may be given several times. */
+typedef struct setun_texts {
+  const char **items;
+  size_t size;
+} setun_texts;
+
+/* Whole numbers, separated by commas. */
+enum { SETUN_MOST_NUMBERS = 32 };
+typedef struct setun_numbers {
+  int64_t items[SETUN_MOST_NUMBERS];
+  size_t size; /* 0: not given */
+} setun_numbers;
+
 typedef struct setun_command {
   const char *program; /* the name that messages begin with */
-  const char **inputs; /* NAME=FILE.npy each */
-  size_t num_inputs;
-  const char *output_dir, *tokens, *tokens_file, *logits, *stop, *target, *weights;
-  int64_t prompt, count, repetitions, chunk, threads, context; /* -1: not given */
+  setun_texts inputs;  /* NAME=FILE.npy each */
+  setun_texts stop, logit_bias;
+  const char *output_dir, *tokens, *tokens_file, *logits, *stop_tokens, *target, *weights;
+  const char *prompt, *prompt_file, *system, *load_state, *save_state, *context_full;
+  setun_numbers count, prompts, threads;     /* -n, -p, -t */
+  int64_t repetitions, chunk, context, keep; /* -1: not given */
   setun_sampling sampling;
-  bool stream, bench, json, info, help, pin;
+  bool chat, parse_special, stream, bench, json, info, help, pin;
 } setun_command;
 int setun_parse_command(setun_command *command, int argc, char **argv, setun_text *error);
+void setun_command_free(setun_command *command);
 void setun_print_help(const char *program);
+
+/*===-- read.c ------------------------------------------------------------===*/
+
 /* A list of numbers, separated by commas or white space. The caller frees *ids. */
 int setun_parse_ids(const char *text, const char *what, int64_t **ids, size_t *count, setun_text *error);
 /* The same from a file ("-": standard input). */
 int setun_read_ids(const char *path, int64_t **ids, size_t *count, setun_text *error);
+/* All of a file ("-": standard input), with a 0 behind it. The caller frees *text. */
+int setun_read_text(const char *path, char **text, size_t *size, setun_text *error);
 
 /*===-- npy_read.c, npy_write.c ---------------------------------------===*/
 
@@ -68,48 +90,57 @@ int setun_npy_commit(setun_npy_file *npy, setun_text *error);
 /* Frees all; what was not committed is deleted. */
 void setun_npy_close(setun_npy_file *npy);
 
-/*===-- half.c ------------------------------------------------------------===*/
+/*===-- talk.c ------------------------------------------------------------===*/
 
-uint16_t setun_f32_to_f16(float value);
-uint16_t setun_f32_to_bf16(float value);
-float setun_f16_to_f32(uint16_t bits);
-float setun_bf16_to_f32(uint16_t bits);
-/* Elements of a float type as f32; false when the type is none. */
-bool setun_widen(setun_dtype dtype, const void *data, int64_t count, float *out);
+/* A language model, and how tokens are drawn from it as the command line says. */
+typedef struct setun_talk {
+  setun_lm *lm;
+  setun_sampler *sampler;
+  setun_generation generation;
+  setun_bias *biases;
+  int64_t *stop_tokens;
+} setun_talk;
+int setun_talk_open(setun_talk *talk, const setun_command *command, setun_program *program, setun_text *error);
+void setun_talk_close(setun_talk *talk);
+/* The ids of a text; special tokens written in it are text unless --parse-special. `begin`: with what the tokenizer
+ * puts around texts (BOS). The caller frees *ids. */
+int setun_talk_encode(const setun_talk *talk, const setun_command *command, const char *text, size_t size, bool begin,
+                      int64_t **ids, size_t *count, setun_text *error);
 
-/*===-- language.c --------------------------------------------------------===*/
+/* What an answer gave, and how long it took. */
+typedef struct setun_answer {
+  char *text; /* ends with 0 */
+  size_t size, text_reserved;
+  int64_t *ids;
+  size_t count, ids_reserved, prompt;
+  double prompt_seconds, seconds;
+  setun_finish finish;
+  /* Sees each token before it is kept; may be NULL. Not 0: end here. */
+  setun_on_token on_token;
+  void *user;
+} setun_answer;
+/* Takes the prompt in pieces, between which `interrupted` (may be NULL) is looked at, then generates. */
+int setun_talk_answer(setun_talk *talk, const setun_command *command, const int64_t *prompt, size_t count,
+                      const volatile sig_atomic_t *interrupted, setun_answer *answer, setun_text *error);
+/* One JSON object, on one line. */
+void setun_answer_print(const setun_answer *answer, const setun_lm *lm);
+void setun_answer_free(setun_answer *answer);
 
-/* A model seen as a language model: token ids in, logits out. */
-typedef struct setun_language {
-  setun_program *program;
-  setun_session *session;
-  setun_info ids, logits;
-  bool grows;           /* keeps its past in states; else every run takes the whole text */
-  int64_t fixed_length; /* tokens a run takes, or -1 for any number */
-  int64_t vocabulary;   /* -1 until known */
-  int64_t chunk;        /* tokens a run of a growing model takes at most; 0: 512 */
-  int64_t *text;        /* all tokens so far */
-  int64_t length, room;
-  void **filled; /* what was made for each input */
-  float *rows;   /* logits of a run, as f32 */
-  int64_t rows_size;
-  const float *last; /* logits after the last token */
-  /* Gets the logits of new tokens, in order. May be NULL. */
-  int (*on_rows)(void *context, const float *rows, int64_t count, int64_t vocabulary, setun_text *error);
-  void *context;
-} setun_language;
-int setun_language_open(setun_language *language, setun_program *program, int64_t context, setun_text *error);
-int setun_language_extend(setun_language *language, const int64_t *ids, int64_t count, setun_text *error);
-/* How many more tokens fit; INT64_MAX when there is no limit. */
-int64_t setun_language_room(const setun_language *language);
-void setun_language_reset(setun_language *language);
-void setun_language_close(setun_language *language);
+/*===-- print.c -----------------------------------------------------------===*/
+
+/* A string as JSON has it. */
+void setun_print_string(const char *text, size_t size);
+double setun_now(void); /* in seconds */
 
 /*===-- The commands, one file each ---------------------------------------===*/
 
 int setun_command_run(const setun_command *command, setun_program *program, setun_text *error);
 int setun_command_generate(const setun_command *command, setun_program *program, setun_text *error);
-int setun_command_bench(const setun_command *command, setun_program *program, setun_text *error);
+int setun_command_chat(const setun_command *command, setun_program *program, setun_text *error);
+/* Opens the program itself: once for each number of threads. */
+int setun_command_bench(const setun_command *command, const setun_model_desc *model, setun_text *error);
+setun_program *setun_command_open(const setun_command *command, const setun_model_desc *model, int64_t threads,
+                                  setun_text *error);
 int setun_command_info(const setun_command *command, setun_program *program, setun_text *error);
 
 #ifdef __cplusplus

@@ -1,102 +1,169 @@
-/*===- bench.c - Tokens a second -----------------------------------*- C -*-===*\
+/*===- bench.c - Tokens a second ---------------------------------*- C -*-===*\
  * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
  * See LICENSE for license information.
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
+/* As llama-bench has it: ppN takes a prompt of N tokens at once, tgN takes N tokens one by one, each from an empty
+ * context, and a first run of each that does not count. */
+
 #include "Main.h"
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
+typedef struct result {
+  char letter; /* 'p' or 't' */
+  int64_t tokens, repetitions;
+  double *rates; /* tokens a second, ascending; as measured in `samples` */
+  double *samples;
+} result;
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-static double median(const double *sorted, int64_t count) {
-  return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+static double median(const result *r) {
+  int64_t n = r->repetitions;
+  return n % 2 ? r->rates[n / 2] : (r->rates[n / 2 - 1] + r->rates[n / 2]) / 2;
 }
 
-/* One repetition: tokens a second of a prompt taken whole, then of tokens one by one. */
-static int measure(setun_language *lm, const int64_t *ids, int64_t prompt, int64_t count, double *prefill,
-                   double *decode, setun_text *error) {
-  setun_language_reset(lm);
-  double start = now();
-  if (setun_language_extend(lm, ids, prompt, error))
+static double mean(const result *r) {
+  double sum = 0;
+  for (int64_t i = 0; i < r->repetitions; ++i)
+    sum += r->samples[i];
+  return sum / (double)r->repetitions;
+}
+
+/* The standard deviation of the samples. */
+static double deviation(const result *r) {
+  double middle = mean(r), sum = 0;
+  for (int64_t i = 0; i < r->repetitions; ++i)
+    sum += (r->samples[i] - middle) * (r->samples[i] - middle);
+  return r->repetitions > 1 ? __builtin_sqrt(sum / (double)(r->repetitions - 1)) : 0;
+}
+
+static int run_once(setun_lm *lm, const int64_t *ids, const result *r, double *rate) {
+  if (setun_lm_truncate(lm, 0))
     return -1;
-  double middle = now();
-  for (int64_t i = 0; i < count; ++i)
-    if (setun_language_extend(lm, ids + prompt + i, 1, error))
+  double start = setun_now();
+  int64_t step = r->letter == 'p' ? r->tokens : 1;
+  for (int64_t i = 0; i < r->tokens; i += step)
+    if (setun_lm_extend(lm, ids + i, step))
       return -1;
-  double end = now();
-  *prefill = (double)prompt / (middle - start);
-  *decode = count ? (double)count / (end - middle) : 0;
+  *rate = (double)r->tokens / (setun_now() - start);
   return 0;
 }
 
-static void print_row(const setun_command *command, setun_program *program, char letter, int64_t tokens,
-                      const double *rates, int64_t repetitions) {
-  const char *name = setun_describe(program)->name;
-  printf("| %-24.24s | %-11.11s | %7d | %c%-6lld | %10.2f | %10.2f .. %-10.2f |\n", name ? name : command->program,
-         setun_level_name(program), setun_threads(program), letter, (long long)tokens, median(rates, repetitions),
-         rates[0], rates[repetitions - 1]);
+static int measure(setun_lm *lm, const int64_t *ids, result *r, setun_text *error) {
+  for (int64_t i = -1; i < r->repetitions; ++i)
+    if (run_once(lm, ids, r, &r->samples[i < 0 ? 0 : i]))
+      return setun_text_fail(error, "%s", setun_lm_error(lm));
+  for (int64_t i = 0; i < r->repetitions; ++i)
+    r->rates[i] = r->samples[i];
+  qsort(r->rates, (size_t)r->repetitions, sizeof *r->rates, ascending);
+  return 0;
 }
 
-static void print_json(const char *name, int64_t tokens, const double *rates, int64_t repetitions) {
-  printf(", \"%s\": {\"tokens\": %lld, \"tokens_per_second\": {\"median\": %.3f, \"min\": %.3f, \"max\": %.3f}}", name,
-         (long long)tokens, median(rates, repetitions), rates[0], rates[repetitions - 1]);
+static void format_size(char text[32], uint64_t bytes) {
+  if (bytes >= 1u << 30)
+    snprintf(text, 32, "%.2f GiB", (double)bytes / (1u << 30));
+  else if (bytes >= 1u << 20)
+    snprintf(text, 32, "%.2f MiB", (double)bytes / (1u << 20));
+  else
+    snprintf(text, 32, "%.2f KiB", (double)bytes / 1024);
 }
 
-static void report(const setun_command *command, setun_program *program, int64_t prompt, int64_t count, double *prefill,
-                   double *decode, int64_t repetitions) {
-  qsort(prefill, (size_t)repetitions, sizeof *prefill, ascending);
-  qsort(decode, (size_t)repetitions, sizeof *decode, ascending);
-  if (command->json) {
-    printf("{\"model\": \"%s\", \"level\": \"%s\", \"threads\": %d, \"repetitions\": %lld", command->program,
-           setun_level_name(program), setun_threads(program), (long long)repetitions);
-    print_json("prefill", prompt, prefill, repetitions);
-    if (count)
-      print_json("decode", count, decode, repetitions);
-    printf("}\n");
-    return;
+static void print_row(const setun_command *command, setun_program *program, const result *r) {
+  const setun_model_desc *model = setun_describe(program);
+  char size[32], test[32];
+  format_size(size, model->weights_size);
+  snprintf(test, sizeof test, "%s%lld", r->letter == 'p' ? "pp" : "tg", (long long)r->tokens);
+  printf("| %-24.24s | %10s | %-16.16s | %7d | %8s | %10.2f ± %-8.2f |\n", model->name ? model->name : command->program,
+         size, setun_level_name(program), setun_threads(program), test, median(r), deviation(r));
+}
+
+static void print_json(const setun_command *command, setun_program *program, const result *r, bool first) {
+  const setun_model_desc *model = setun_describe(program);
+  const char *name = model->name ? model->name : command->program;
+  printf("%s\n  {\"model\": ", first ? "[" : ",");
+  setun_print_string(name, strlen(name));
+  printf(", \"size\": %llu, \"backend\": \"%s\", \"threads\": %d, \"test\": \"%s%lld\", \"tokens\": %lld, "
+         "\"repetitions\": %lld, \"median\": %.3f, \"mean\": %.3f, \"deviation\": %.3f, \"min\": %.3f, \"max\": %.3f, "
+         "\"samples\": [",
+         (unsigned long long)model->weights_size, setun_level_name(program), setun_threads(program),
+         r->letter == 'p' ? "pp" : "tg", (long long)r->tokens, (long long)r->tokens, (long long)r->repetitions,
+         median(r), mean(r), deviation(r), r->rates[0], r->rates[r->repetitions - 1]);
+  for (int64_t i = 0; i < r->repetitions; ++i)
+    printf("%s%.3f", i ? ", " : "", r->samples[i]);
+  printf("]}");
+}
+
+/* All tests with one number of threads. `rows`: results printed so far. */
+static int bench(const setun_command *command, setun_program *program, const result *tests, size_t count, int64_t *rows,
+                 setun_text *error) {
+  setun_lm_options options = {command->context > 0 ? command->context : 0, command->chunk > 0 ? command->chunk : 0};
+  setun_lm *lm = setun_lm_open(program, &options, error->text, sizeof error->text);
+  if (!lm)
+    return -1;
+  int failed = 0;
+  for (size_t i = 0; !failed && i < count; ++i) {
+    result r = tests[i];
+    if (setun_lm_truncate(lm, 0) || setun_lm_room(lm) < r.tokens) {
+      failed = setun_text_fail(error, "a bench of %lld tokens needs --context %lld or fewer tokens (-p, -n)",
+                               (long long)r.tokens, (long long)r.tokens);
+      break;
+    }
+    /* Token ids do not change the work: any will do that every vocabulary has. */
+    int64_t *ids = malloc((size_t)r.tokens * sizeof *ids), words = setun_lm_vocabulary(lm);
+    for (int64_t t = 0; ids && t < r.tokens; ++t)
+      ids[t] = (t * 7919 + 1) % (words > 0 ? words : 2);
+    failed = ids ? measure(lm, ids, &r, error) : setun_text_fail(error, "out of memory");
+    free(ids);
+    if (failed)
+      break;
+    if (command->json)
+      print_json(command, program, &r, *rows == 0);
+    else if (*rows == 0)
+      printf(
+          "| model                    |       size | backend          | threads |     test |                   t/s |\n"
+          "| ------------------------ | ---------: | ---------------- | ------: | -------: | --------------------: "
+          "|\n");
+    if (!command->json)
+      print_row(command, program, &r);
+    fflush(stdout);
+    ++*rows;
   }
-  printf("| model                    | level       | threads | test    | tokens/s   | slowest .. fastest       |\n"
-         "|--------------------------|-------------|---------|---------|------------|--------------------------|\n");
-  print_row(command, program, 'p', prompt, prefill, repetitions);
-  if (count)
-    print_row(command, program, 'n', count, decode, repetitions);
+  setun_lm_close(lm);
+  return failed;
 }
 
-int setun_command_bench(const setun_command *command, setun_program *program, setun_text *error) {
-  int64_t prompt = command->prompt > 0 ? command->prompt : 128, count = command->count >= 0 ? command->count : 64;
+int setun_command_bench(const setun_command *command, const setun_model_desc *model, setun_text *error) {
+  static const setun_numbers prompts = {{512}, 1}, counts = {{128}, 1}, threads = {{0}, 1};
+  const setun_numbers *p = command->prompts.size ? &command->prompts : &prompts;
+  const setun_numbers *n = command->count.size ? &command->count : &counts;
+  const setun_numbers *t = command->threads.size ? &command->threads : &threads;
   int64_t repetitions = command->repetitions > 0 ? command->repetitions : 5;
-  setun_language lm = {0};
-  int64_t *ids = malloc((size_t)(prompt + count) * sizeof *ids);
-  double *prefill = calloc((size_t)repetitions, sizeof *prefill), *decode = calloc((size_t)repetitions, sizeof *decode);
-  int failed = ids && prefill && decode ? setun_language_open(&lm, program, command->context, error)
-                                        : setun_text_fail(error, "out of memory");
-  if (!failed && setun_language_room(&lm) < prompt + count)
-    failed = setun_text_fail(error, "a bench of %lld tokens needs --context %lld or fewer tokens (-p, -n)",
-                             (long long)(prompt + count), (long long)(prompt + count));
-  /* Token ids do not change the work: any will do that every vocabulary has. */
-  int64_t words = lm.vocabulary > 0 ? lm.vocabulary : 2;
-  for (int64_t i = 0; !failed && i < prompt + count; ++i)
-    ids[i] = (i * 7919 + 1) % words;
-  lm.chunk = command->chunk > 0 ? command->chunk : 0;
-  /* The first repetition warms up and does not count. */
-  for (int64_t r = -1; !failed && r < repetitions; ++r)
-    failed = measure(&lm, ids, prompt, count, &prefill[r < 0 ? 0 : r], &decode[r < 0 ? 0 : r], error);
-  if (!failed)
-    report(command, program, prompt, count, prefill, decode, repetitions);
-  setun_language_close(&lm);
-  free(ids);
-  free(prefill);
-  free(decode);
+  double *numbers = calloc(2 * (size_t)repetitions, sizeof *numbers);
+  if (!numbers)
+    return setun_text_fail(error, "out of memory");
+  result tests[2 * SETUN_MOST_NUMBERS];
+  size_t count = 0;
+  for (size_t i = 0; i < p->size + n->size; ++i) {
+    bool prompt = i < p->size;
+    int64_t tokens = prompt ? p->items[i] : n->items[i - p->size];
+    if (tokens > 0) /* 0: no such test */
+      tests[count++] = (result){prompt ? 'p' : 't', tokens, repetitions, numbers, numbers + repetitions};
+  }
+  int64_t rows = 0;
+  int failed = count ? 0 : setun_text_fail(error, "nothing to measure: -p and -n are 0");
+  for (size_t i = 0; !failed && i < t->size; ++i) {
+    setun_program *program = setun_command_open(command, model, t->items[i], error);
+    failed = program ? bench(command, program, tests, count, &rows, error) : -1;
+    setun_close(program);
+  }
+  if (command->json && !failed)
+    printf("\n]\n");
+  free(numbers);
   return failed;
 }

@@ -6,7 +6,6 @@
 
 #include "Main.h"
 #include <stdarg.h>
-#include <stdlib.h>
 
 int setun_text_fail(setun_text *error, const char *format, ...) {
   va_list args;
@@ -16,23 +15,27 @@ int setun_text_fail(setun_text *error, const char *format, ...) {
   return -1;
 }
 
+setun_program *setun_command_open(const setun_command *command, const setun_model_desc *model, int64_t threads,
+                                  setun_text *error) {
+  setun_options options = {
+      .threads = (int32_t)threads, .pin_threads = command->pin, .weights = command->weights, .target = command->target};
+  return setun_open_linked(model, &options, error->text, sizeof error->text);
+}
+
 static int run(const setun_command *command, const setun_model_desc *model, setun_text *error) {
-  setun_options options = {.threads = command->threads > 0 ? (int32_t)command->threads : 0,
-                           .pin_threads = command->pin,
-                           .weights = command->weights,
-                           .target = command->target};
-  setun_program *program = setun_open_linked(model, &options, error->text, sizeof error->text);
+  if (command->bench)
+    return setun_command_bench(command, model, error);
+  setun_program *program =
+      setun_command_open(command, model, command->threads.size ? command->threads.items[0] : 0, error);
   if (!program)
     return -1;
   int failed;
   if (command->info)
     failed = setun_command_info(command, program, error);
-  else if (command->bench)
-    failed = setun_command_bench(command, program, error);
-  else if (command->tokens || command->tokens_file)
-    failed = setun_command_generate(command, program, error);
-  else
+  else if (command->inputs.size || command->output_dir)
     failed = setun_command_run(command, program, error);
+  else
+    failed = setun_command_generate(command, program, error);
   setun_close(program);
   return failed;
 }
@@ -49,6 +52,6 @@ int setun_main(const setun_model_desc *model, int argc, char **argv) {
     failed = setun_text_fail(&error, "cannot write to standard output");
   if (failed)
     fprintf(stderr, "%s: error: %s\n", command.program, error.text);
-  free(command.inputs);
+  setun_command_free(&command);
   return failed ? 1 : 0;
 }

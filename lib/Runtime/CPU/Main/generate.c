@@ -1,4 +1,4 @@
-/*===- generate.c - Text from a prompt -----------------------------*- C -*-===*\
+/*===- generate.c - Text from a prompt ---------------------------*- C -*-===*\
  * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
  * See LICENSE for license information.
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,82 +6,104 @@
 
 #include "Main.h"
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct recorder {
   setun_npy_file npy;
   int64_t rows, vocabulary;
+  setun_text error;
 } recorder;
 
-static int record(void *context, const float *rows, int64_t count, int64_t vocabulary, setun_text *error) {
-  recorder *to = context;
+static int record(void *user, const float *rows, int64_t count, int64_t vocabulary) {
+  recorder *to = user;
   to->rows += count;
   to->vocabulary = vocabulary;
-  return setun_npy_append(&to->npy, SETUN_F32, rows, count * vocabulary, error);
+  return setun_npy_append(&to->npy, SETUN_F32, rows, count * vocabulary, &to->error);
 }
 
-static bool contains(const int64_t *ids, size_t count, int64_t id) {
-  for (size_t i = 0; i < count; ++i)
-    if (ids[i] == id)
-      return true;
-  return false;
-}
+/* How tokens are printed as they come. */
+typedef struct printer {
+  bool text, stream;
+  bool any;
+  char last;
+} printer;
 
-static int generate(const setun_command *command, setun_language *lm, setun_sampler *sampler, const int64_t *stop,
-                    size_t num_stops, setun_text *error) {
-  int64_t count = command->count >= 0 ? command->count : 100;
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t token = setun_sample(sampler, lm->last, lm->vocabulary, lm->text, (size_t)lm->length);
-    if (token < 0)
-      return setun_text_fail(error, "the logits of token %lld are no numbers", (long long)lm->length);
-    printf(command->stream ? "%lld\n" : i ? ",%lld" : "%lld", (long long)token);
-    if (command->stream)
-      fflush(stdout);
-    if (contains(stop, num_stops, token))
-      break;
-    if (i + 1 == count)
-      break;
-    if (setun_language_room(lm) < 1) {
-      fprintf(stderr, "%s: note: stopped after %lld tokens: the context is full\n", command->program, (long long)i + 1);
-      break;
-    }
-    if (setun_language_extend(lm, &token, 1, error))
-      return -1;
+static int print_token(void *user, int64_t id, const char *text, size_t size) {
+  printer *to = user;
+  if (to->text) {
+    fwrite(text, 1, size, stdout);
+    to->last = size ? text[size - 1] : to->last;
+  } else {
+    printf(to->stream ? "%lld\n" : to->any ? ",%lld" : "%lld", (long long)id);
   }
-  if (!command->stream && count > 0)
-    printf("\n");
+  to->any = true;
+  if (to->text || to->stream)
+    fflush(stdout);
   return 0;
 }
 
+static int read_prompt(const setun_command *command, setun_talk *talk, int64_t **ids, size_t *count,
+                       setun_text *error) {
+  if (command->tokens)
+    return setun_parse_ids(command->tokens, "--tokens", ids, count, error);
+  if (command->tokens_file)
+    return setun_read_ids(command->tokens_file, ids, count, error);
+  char *text = NULL;
+  size_t size = command->prompt ? strlen(command->prompt) : 0;
+  if (command->prompt_file && setun_read_text(command->prompt_file, &text, &size, error))
+    return -1;
+  if (!command->prompt && !text) /* goes on from a state */
+    return 0;
+  int failed = setun_talk_encode(talk, command, text ? text : command->prompt, size, setun_lm_length(talk->lm) == 0,
+                                 ids, count, error);
+  free(text);
+  return failed;
+}
+
+static int answer(const setun_command *command, setun_talk *talk, const int64_t *ids, size_t count, setun_text *error) {
+  bool by_text = !command->tokens && !command->tokens_file && setun_lm_tokenizer(talk->lm);
+  printer printer = {.text = by_text, .stream = command->stream};
+  setun_answer answer = {.on_token = command->json ? NULL : print_token, .user = &printer};
+  if (!by_text && !command->count.size)
+    talk->generation.max_tokens = 100;
+  talk->generation.continues = 1;
+  if (command->count.size && command->count.items[0] == 0) {
+    if (setun_lm_extend(talk->lm, ids, (int64_t)count))
+      return setun_text_fail(error, "%s", setun_lm_error(talk->lm));
+    return 0;
+  }
+  int failed = setun_talk_answer(talk, command, ids, count, NULL, &answer, error);
+  if (!failed && command->json)
+    setun_answer_print(&answer, talk->lm);
+  else if (printer.any && (by_text ? printer.last != '\n' : !command->stream))
+    printf("\n");
+  if (!failed && answer.finish == SETUN_FINISH_CONTEXT)
+    fprintf(stderr, "%s: note: stopped after %zu tokens: the context is full\n", command->program, answer.count);
+  setun_answer_free(&answer);
+  return failed;
+}
+
 int setun_command_generate(const setun_command *command, setun_program *program, setun_text *error) {
-  int64_t *ids = NULL, *stop = NULL;
-  size_t count = 0, num_stops = 0;
+  int64_t *ids = NULL;
+  size_t count = 0;
   recorder logits = {0};
-  setun_language lm = {0};
-  setun_sampler *sampler = NULL;
-  int failed = command->tokens ? setun_parse_ids(command->tokens, "--tokens", &ids, &count, error)
-                               : setun_read_ids(command->tokens_file, &ids, &count, error);
-  if (!failed && command->stop)
-    failed = setun_parse_ids(command->stop, "--stop", &stop, &num_stops, error);
-  if (!failed && !(sampler = setun_sampler_open(&command->sampling, error->text, sizeof error->text)))
-    failed = -1;
-  if (!failed)
-    failed = setun_language_open(&lm, program, command->context, error);
+  setun_talk talk = {0};
+  int failed = setun_talk_open(&talk, command, program, error) || read_prompt(command, &talk, &ids, &count, error);
   if (!failed && command->logits) {
     failed = setun_npy_create(&logits.npy, command->logits, error);
-    lm.on_rows = record;
-    lm.context = &logits;
+    setun_lm_on_logits(talk.lm, record, &logits);
   }
-  lm.chunk = command->chunk > 0 ? command->chunk : 0;
   if (!failed)
-    failed = setun_language_extend(&lm, ids, (int64_t)count, error) ||
-             generate(command, &lm, sampler, stop, num_stops, error);
+    failed = answer(command, &talk, ids, count, error);
+  if (failed && logits.error.text[0])
+    *error = logits.error;
+  if (!failed && command->save_state && setun_lm_save(talk.lm, command->save_state))
+    failed = setun_text_fail(error, "%s", setun_lm_error(talk.lm));
   if (!failed && command->logits)
     failed = setun_npy_finish(&logits.npy, SETUN_F32, (int64_t[]){logits.rows, logits.vocabulary}, 2, error) ||
              setun_npy_commit(&logits.npy, error);
   setun_npy_close(&logits.npy);
-  setun_language_close(&lm);
-  setun_sampler_close(sampler);
+  setun_talk_close(&talk);
   free(ids);
-  free(stop);
-  return failed;
+  return failed ? -1 : 0;
 }

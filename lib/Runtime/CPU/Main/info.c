@@ -5,21 +5,11 @@
 \*===----------------------------------------------------------------------===*/
 
 #include "Main.h"
+#include <string.h>
 
 static const char *const kinds[] = {"input", "state", "output"};
 
-static void print_string(const char *text) {
-  putchar('"');
-  for (; *text; ++text) {
-    if (*text == '"' || *text == '\\')
-      putchar('\\');
-    if ((unsigned char)*text < ' ')
-      printf("\\u%04x", *text);
-    else
-      putchar(*text);
-  }
-  putchar('"');
-}
+static void print_string(const char *text) { setun_print_string(text, strlen(text)); }
 
 /* A size, or a symbol's name; '?' for what only a run tells. */
 static void print_dim(const setun_program *program, const setun_info *info, uint32_t index, bool json) {

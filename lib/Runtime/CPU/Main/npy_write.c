@@ -8,6 +8,7 @@
  */
 
 #define _GNU_SOURCE
+#include "Half.h"
 #include "Main.h"
 #include <stdlib.h>
 #include <string.h>

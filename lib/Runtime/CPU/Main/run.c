@@ -5,6 +5,7 @@
 \*===----------------------------------------------------------------------===*/
 
 #define _GNU_SOURCE
+#include "Half.h"
 #include "Main.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -112,15 +113,15 @@ int setun_command_run(const setun_command *command, setun_program *program, setu
     return setun_text_fail(error, "--output-dir is missing: where should the outputs go?");
   setun_session *session =
       setun_session_open(program, command->context > 0 ? command->context : 0, error->text, sizeof error->text);
-  setun_array *arrays = calloc(command->num_inputs + 1, sizeof *arrays);
+  setun_array *arrays = calloc(command->inputs.size + 1, sizeof *arrays);
   int failed = !session ? -1 : arrays ? 0 : setun_text_fail(error, "out of memory");
-  for (size_t i = 0; !failed && i < command->num_inputs; ++i)
-    failed = give_input(session, program, command->inputs[i], &arrays[i], error);
+  for (size_t i = 0; !failed && i < command->inputs.size; ++i)
+    failed = give_input(session, program, command->inputs.items[i], &arrays[i], error);
   if (!failed && setun_run(session))
     failed = setun_text_fail(error, "%s", setun_error(session));
   if (!failed)
     failed = write_all(session, program, command->output_dir, error);
-  for (size_t i = 0; arrays && i < command->num_inputs; ++i)
+  for (size_t i = 0; arrays && i < command->inputs.size; ++i)
     free(arrays[i].data);
   free(arrays);
   setun_session_close(session);

@@ -6,7 +6,7 @@
 
 /* Conversions round to nearest, ties to even, and keep NaN a NaN. */
 
-#include "Main.h"
+#include "Half.h"
 #include <string.h>
 
 static uint32_t bits_of(float value) {

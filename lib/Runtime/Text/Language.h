@@ -1,0 +1,57 @@
+/*===- Language.h - The inside of setun_lm -----------------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+#ifndef SETUN_RT_TEXT_LANGUAGE_INTERNAL_H
+#define SETUN_RT_TEXT_LANGUAGE_INTERNAL_H
+
+#include "setun-rt/language.h"
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct setun_lm {
+  setun_program *program;
+  setun_session *session;
+  setun_tokenizer *tokenizer;
+  setun_info ids, logits;
+  bool carries;         /* keeps its past in states; else every run takes the whole text */
+  int64_t fixed_length; /* tokens a run takes, or -1 for any number */
+  int64_t vocabulary;   /* 0 until known */
+  int64_t chunk;        /* tokens a run of a model with states takes at most */
+  int64_t *tokens;      /* all so far: */
+  int64_t taken;        /* these have been run, */
+  int64_t length;       /* the last ones wait for the next call */
+  int64_t reserved;
+  void **filled; /* what was made for each input */
+  float *rows;   /* logits of a run, as f32 */
+  int64_t rows_size;
+  const float *last; /* logits after the last token that was taken, or NULL */
+  setun_on_logits on_logits;
+  void *user;
+  char error[1024];
+};
+
+/* Writes the message and returns -1. */
+int setun_lm_fail(setun_lm *lm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes the tokens that wait. */
+int setun_lm_take(setun_lm *lm);
+/* Room for `length` tokens. */
+int setun_lm_reserve(setun_lm *lm, int64_t length);
+
+/*===-- inputs.c ----------------------------------------------------------===*/
+
+/* Finds the ids and the logits among inputs and outputs. */
+int setun_lm_find(setun_lm *lm);
+/* Makes all inputs for a run on the tokens [past, past + count), of which the last `fresh` are new. */
+int setun_lm_fill(setun_lm *lm, int64_t past, int64_t count, int64_t fresh);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SETUN_RT_TEXT_LANGUAGE_INTERNAL_H */
