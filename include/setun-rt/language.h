@@ -61,6 +61,10 @@ SETUN_API void setun_lm_on_logits(setun_lm *lm, setun_on_logits on_logits, void 
  * model and a damaged one, and leaves the model as it was. */
 SETUN_API int setun_lm_save(setun_lm *lm, const char *path);
 SETUN_API int setun_lm_load(setun_lm *lm, const char *path);
+/* Bytes of the caller's that are saved and loaded with the state (a conversation's messages, say). Copied; NULL and 0
+ * at first. */
+SETUN_API int setun_lm_set_note(setun_lm *lm, const void *note, size_t size);
+SETUN_API const void *setun_lm_note(const setun_lm *lm, size_t *size);
 
 /* What the context being full means for a generation. */
 typedef enum setun_overflow {

@@ -12,22 +12,29 @@ using namespace llvm;
 
 static cl::SubCommand subcommand("bench", "Tokens a second of a language model: prefill and decode, median and spread");
 static cl::opt<std::string> file(cl::Positional, cl::Required, cl::desc("FILE"), cl::sub(subcommand));
-static cl::opt<unsigned> prompt("p", cl::desc("Tokens of the prompt"), cl::init(128), cl::value_desc("N"),
-                                cl::sub(subcommand));
-static cl::opt<unsigned> tokens("n", cl::desc("Tokens to generate"), cl::init(64), cl::value_desc("N"),
-                                cl::sub(subcommand));
-static cl::opt<unsigned> repetitions("r", cl::desc("Repetitions"), cl::init(5), cl::value_desc("N"),
-                                     cl::sub(subcommand));
-static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"), cl::value_desc("N"),
-                                    cl::sub(subcommand));
+static cl::opt<std::string> prompt("p", cl::desc("Tokens of a prompt (512; 0: no such test)"), cl::value_desc("N,..."),
+                                   cl::sub(subcommand));
+static cl::opt<std::string> tokens("n", cl::desc("Tokens to generate one by one (128; 0: no such test)"),
+                                   cl::value_desc("N,..."), cl::sub(subcommand));
+static cl::opt<std::string> repetitions("r", cl::desc("Repetitions (5)"), cl::value_desc("N"), cl::sub(subcommand));
+static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"),
+                                    cl::value_desc("N,..."), cl::sub(subcommand));
+static cl::alias threadsShort("t", cl::aliasopt(threads), cl::desc("The same"), cl::sub(subcommand));
 static cl::opt<bool> json("json", cl::desc("Print JSON"), cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
 
 static int run() {
-  std::vector<std::string> arguments = {
-      "--bench", "-p", std::to_string(prompt), "-n", std::to_string(tokens), "-r", std::to_string(repetitions)};
-  if (!threads.empty())
-    arguments.insert(arguments.end(), {"--threads", threads});
+  std::vector<std::string> arguments = {"--bench"};
+  auto pass = [&](const char *flag, const std::string &value) {
+    if (!value.empty())
+      arguments.insert(arguments.end(), {flag, value});
+  };
+  pass("-p", prompt);
+  pass("-n", tokens);
+  pass("-r", repetitions);
+  pass("--threads", threads);
+  if (modelFlags.context.getNumOccurrences())
+    pass("--context", std::to_string(modelFlags.context));
   if (json)
     arguments.push_back("--json");
   return launch(file, arguments, modelFlags);

@@ -19,9 +19,9 @@ struct Command {
   llvm::cl::SubCommand &subcommand;
   int (*run)();
 };
-extern const Command compileCommand, runCommand, inspectCommand, benchCommand, targetsCommand;
+extern const Command compileCommand, runCommand, chatCommand, inspectCommand, benchCommand, targetsCommand;
 
-/// What compile, run, inspect and bench share about a model: caches, what to compile for, and how.
+/// What compile, run, chat, inspect and bench share about a model: caches, what to compile for, and how.
 struct ModelFlags {
   explicit ModelFlags(llvm::cl::SubCommand &subcommand);
   /// Reports a plug-in that cannot be loaded and returns false.

@@ -16,10 +16,11 @@
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include <cerrno>
 #include <dlfcn.h>
+#include <unistd.h>
 
 using namespace llvm;
 
@@ -47,12 +48,15 @@ static bool runsHere(const Twine &what, Triple::ArchType architecture) {
   return false;
 }
 
+/// In the place of this process, so that Ctrl-C and the terminal are the program's alone.
 static int runExecutable(StringRef path, ArrayRef<std::string> arguments) {
-  SmallVector<StringRef> args = {path};
-  args.append(arguments.begin(), arguments.end());
-  std::string message;
-  int status = sys::ExecuteAndWait(path, args, std::nullopt, {}, 0, 0, &message);
-  return status < 0 ? usageError("cannot run " + path + ": " + message) : status;
+  std::string program = path.str();
+  SmallVector<char *> argv = {program.data()};
+  for (const std::string &argument : arguments)
+    argv.push_back(const_cast<char *>(argument.c_str()));
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  return usageError("cannot run " + path + ": " + std::error_code(errno, std::generic_category()).message());
 }
 
 static int runLibrary(StringRef path, ArrayRef<std::string> arguments) {
@@ -103,6 +107,8 @@ static int runModel(StringRef path, ArrayRef<std::string> arguments, const Model
 }
 
 int launch(StringRef file, ArrayRef<std::string> arguments, const ModelFlags &flags) {
+  if (sys::fs::is_directory(file))
+    return runModel(file, arguments, flags); // a checkpoint's folder
   file_magic magic;
   if (std::error_code error = identify_magic(file, magic))
     return usageError(file + ": " + error.message());

@@ -13,16 +13,17 @@
 
 using namespace llvm;
 
-static const Command *const commands[] = {&compileCommand, &runCommand, &inspectCommand, &benchCommand,
-                                          &targetsCommand};
+static const Command *const commands[] = {&compileCommand, &runCommand,   &chatCommand,
+                                          &inspectCommand, &benchCommand, &targetsCommand};
 
 static const char overview[] = R"(Setun compiles ternary neural networks ahead of time to native code.
 
   setun compile model.onnx -o model          an executable, and its weights in model.safetensors
   setun inspect model.onnx                   what is ternary in it, what is not, and why
   setun run model --input x=x.npy --output-dir out
+  setun chat model                           talk to a language model
   setun targets                              what can be compiled for, and what this machine runs
-  setun bench model -p 128 -n 64             tokens a second of a language model
+  setun bench model -p 512 -n 128 -t 1,2     tokens a second of a language model
 
 `setun COMMAND --help` tells the flags of each.
 )";

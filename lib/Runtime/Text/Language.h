@@ -31,6 +31,8 @@ struct setun_lm {
   float *rows;   /* logits of a run, as f32 */
   int64_t rows_size;
   const float *last; /* logits after the last token that was taken, or NULL */
+  void *note;
+  size_t note_size;
   setun_on_logits on_logits;
   void *user;
   char error[1024];

@@ -66,6 +66,7 @@ void setun_lm_close(setun_lm *lm) {
   free(lm->filled);
   free(lm->tokens);
   free(lm->rows);
+  free(lm->note);
   setun_session_close(lm->session);
   setun_tokenizer_close(lm->tokenizer);
   free(lm);

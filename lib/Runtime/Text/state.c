@@ -9,7 +9,8 @@
  *   "SETUNST1"                    8 bytes
  *   size                          u64, of the whole file
  *   fingerprint                   u64, of the model (setun_fingerprint)
- *   tokens, logits, states        u64 each, how many there are
+ *   tokens, logits, states, note  u64 each, how many there are; the note's bytes
+ *   the note
  *   token ids                     i64 each
  *   the logits after the last     f32 each
  *   each state                    dtype and rank, u64 each; sizes, i64 each; data, row-major, of a growing state its
@@ -34,7 +35,7 @@
 static const char magic[8] = {'S', 'E', 'T', 'U', 'N', 'S', 'T', '1'};
 typedef struct header {
   char magic[8];
-  uint64_t size, fingerprint, tokens, logits, states;
+  uint64_t size, fingerprint, tokens, logits, states, note;
 } header;
 
 /* FNV-1a by words, each step a bijection: a difference in one word always shows. */
@@ -57,6 +58,23 @@ static int64_t bytes_of(setun_dtype dtype, const int64_t *dims, uint32_t rank) {
     if (dims[d] < 0 || __builtin_mul_overflow(bytes, dims[d], &bytes))
       return -1;
   return bytes;
+}
+
+int setun_lm_set_note(setun_lm *lm, const void *note, size_t size) {
+  void *copy = malloc(size + 1);
+  if (!copy)
+    return setun_lm_fail(lm, "out of memory");
+  if (size)
+    memcpy(copy, note, size);
+  free(lm->note);
+  lm->note = copy;
+  lm->note_size = size;
+  return 0;
+}
+
+const void *setun_lm_note(const setun_lm *lm, size_t *size) {
+  *size = lm->note_size;
+  return lm->note;
 }
 
 /*===-- Saving ------------------------------------------------------------===*/
@@ -86,10 +104,11 @@ static void put(writer *to, const void *data, uint64_t size) {
 static int put_all(writer *to, uint64_t size) {
   setun_lm *lm = to->lm;
   uint64_t states = lm->taken > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
-  header head = {"", size, setun_fingerprint(lm->program), (uint64_t)lm->length, 0, states};
+  header head = {"", size, setun_fingerprint(lm->program), (uint64_t)lm->length, 0, states, lm->note_size};
   head.logits = lm->last ? (uint64_t)lm->vocabulary : 0;
   memcpy(head.magic, magic, sizeof magic);
   put(to, &head, sizeof head);
+  put(to, lm->note, head.note);
   put(to, lm->tokens, head.tokens * sizeof *lm->tokens);
   put(to, lm->last, head.logits * sizeof *lm->last);
   setun_info info;
@@ -186,7 +205,8 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
     return setun_lm_fail(lm, "it is damaged: its checksum differs");
   if (head->fingerprint != setun_fingerprint(lm->program))
     return setun_lm_fail(lm, "it is of another model");
-  const int64_t *tokens = get(&from, head->tokens, sizeof *tokens);
+  const void *note = get(&from, head->note, 1);
+  const int64_t *tokens = note ? get(&from, head->tokens, sizeof *tokens) : NULL;
   const float *logits = tokens ? get(&from, head->logits, sizeof *logits) : NULL;
   uint64_t states = head->tokens > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
   bool whole = logits && (!head->logits || !lm->vocabulary || head->logits == (uint64_t)lm->vocabulary);
@@ -204,6 +224,8 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
     failed = get_state(lm, &from, &info, &tensors[i]);
   if (!failed && from.left)
     failed = setun_lm_fail(lm, "it is not as this model writes them");
+  if (!failed)
+    failed = setun_lm_set_note(lm, note, head->note);
   /* From here on nothing but lack of memory can go wrong; the model is then as new. */
   if (!failed) {
     setun_reset(lm->session);

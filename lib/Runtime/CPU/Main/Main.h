@@ -126,6 +126,30 @@ int setun_talk_answer(setun_talk *talk, const setun_command *command, const int6
 void setun_answer_print(const setun_answer *answer, const setun_lm *lm);
 void setun_answer_free(setun_answer *answer);
 
+/*===-- edit.c ------------------------------------------------------------===*/
+
+typedef enum setun_edited { SETUN_EDITED_LINE, SETUN_EDITED_INTERRUPT, SETUN_EDITED_END } setun_edited;
+typedef struct setun_editor setun_editor;
+/* A line editor on the terminal that standard input and output are. */
+setun_editor *setun_editor_open(void);
+void setun_editor_close(setun_editor *editor);
+/* Reads a line, which is valid until the next call. */
+setun_edited setun_editor_read(setun_editor *editor, const char *prompt, const char **line);
+
+/*===-- conversation.c ----------------------------------------------------===*/
+
+/* What was said. The contents are owned. */
+typedef struct setun_conversation {
+  setun_chat_message *messages;
+  size_t count;
+} setun_conversation;
+int setun_conversation_add(setun_conversation *conversation, const char *role, const char *content, setun_text *error);
+/* Drops messages from `first` on, `count` of them. */
+void setun_conversation_drop(setun_conversation *conversation, size_t first, size_t count);
+/* The conversation as bytes that setun_conversation_read takes. The caller frees *bytes. */
+int setun_conversation_write(const setun_conversation *conversation, char **bytes, size_t *size, setun_text *error);
+int setun_conversation_read(setun_conversation *conversation, const char *bytes, size_t size, setun_text *error);
+
 /*===-- print.c -----------------------------------------------------------===*/
 
 /* A string as JSON has it. */

@@ -32,6 +32,8 @@ static int run(const setun_command *command, const setun_model_desc *model, setu
   int failed;
   if (command->info)
     failed = setun_command_info(command, program, error);
+  else if (command->chat)
+    failed = setun_command_chat(command, program, error);
   else if (command->inputs.size || command->output_dir)
     failed = setun_command_run(command, program, error);
   else

@@ -24,7 +24,9 @@ static const struct option {
     {"--input", NULL, TEXTS, FIELD(inputs), 0, "NAME=FILE.npy", "an input, or a state to start from (once for each)"},
     {"--output-dir", NULL, TEXT, FIELD(output_dir), 0, "DIR",
      "where each output goes as NAME.npy ('/' in a name becomes '_')"},
-    {"--prompt", NULL, TEXT, FIELD(prompt), 0, "TEXT", "generate: a text to continue"},
+    {"--chat", NULL, FLAG, FIELD(chat), 0, NULL, "talk: reads a terminal, or a pipe, of which each line is a turn"},
+    {"--system", NULL, TEXT, FIELD(system), 0, "TEXT", "chat: the system's message"},
+    {"--prompt", NULL, TEXT, FIELD(prompt), 0, "TEXT", "generate: a text to continue; with --chat the one turn"},
     {"--prompt-file", NULL, TEXT, FIELD(prompt_file), 0, "FILE", "the same from a file ('-': standard input)"},
     {"--tokens", NULL, TEXT, FIELD(tokens), 0, "1,2,3", "generate: the prompt, as token ids"},
     {"--tokens-file", NULL, TEXT, FIELD(tokens_file), 0, "FILE",
@@ -75,13 +77,14 @@ void setun_print_help(const char *program) {
   printf("%s: a compiled Setun model.\n\n"
          "Run it once on arrays, one .npy file for each output:\n"
          "  %s --input x=x.npy --output-dir out\n"
-         "A language model: have it continue a text, or token ids:\n"
+         "A language model: talk to it, have it continue a text, or token ids:\n"
+         "  %s --chat\n"
          "  %s --prompt 'Once upon a time' -n 50 --temp 0.8 --top-p 0.9 --seed 7\n"
          "  %s --tokens 1,5,17 -n 50\n"
          "See what it takes and gives, and how fast it is:\n"
          "  %s --info\n"
          "  %s --bench -p 512 -n 128\n\nOptions:\n",
-         program, program, program, program, program, program);
+         program, program, program, program, program, program, program);
   for (size_t i = 0; i < NUM_OPTIONS; ++i) {
     char left[64];
     snprintf(left, sizeof left, "%s%s%s%s%s", table[i].name, table[i].other ? ", " : "",
@@ -180,6 +183,8 @@ static int check_command(const setun_command *c, setun_text *error) {
     return setun_text_fail(error, "--tokens excludes --prompt and --chat");
   if (c->system && !c->chat)
     return setun_text_fail(error, "--system needs --chat");
+  if (c->system && c->load_state)
+    return setun_text_fail(error, "--system and --load-state exclude one another: the state has its own messages");
   if (c->logits && c->chat)
     return setun_text_fail(error, "--logits goes with --tokens and --prompt");
   for (size_t i = 0; i < c->inputs.size; ++i)

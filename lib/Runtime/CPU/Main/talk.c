@@ -57,7 +57,6 @@ int setun_talk_open(setun_talk *talk, const setun_command *command, setun_progra
   g->keep = command->keep >= 0 ? command->keep : 1;
   g->stop = command->stop.items;
   g->num_stops = command->stop.size;
-  g->show_special = command->parse_special;
   if (command->stop_tokens) {
     if (setun_parse_ids(command->stop_tokens, "--stop-tokens", &talk->stop_tokens, &g->num_end_tokens, error))
       return -1;
