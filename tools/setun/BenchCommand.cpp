@@ -19,7 +19,7 @@ static cl::opt<std::string> tokens("n", cl::desc("Tokens to generate one by one 
 static cl::opt<std::string> repetitions("r", cl::desc("Repetitions (5)"), cl::value_desc("N"), cl::sub(subcommand));
 static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"),
                                     cl::value_desc("N,..."), cl::sub(subcommand));
-static cl::alias threadsShort("t", cl::aliasopt(threads), cl::desc("The same"), cl::sub(subcommand));
+static cl::alias threadsShort("t", cl::aliasopt(threads), cl::desc("The same")); // in the same subcommand
 static cl::opt<bool> json("json", cl::desc("Print JSON"), cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
 
