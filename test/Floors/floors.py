@@ -33,7 +33,7 @@ def main(root):
             if here == "Runtime":
                 allowed = there == "setun-rt"
             elif here == "Import":
-                allowed = there in IMPORT_SEES or included == "setun-rt/text_table.h"
+                allowed = there in IMPORT_SEES or included in ("setun-rt/text_table.h", "setun-rt/text_tokenizer.h")
             elif there == "setun-rt":
                 allowed = rest == "abi.h"
             elif there == "Import":

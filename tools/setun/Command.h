@@ -19,7 +19,8 @@ struct Command {
   llvm::cl::SubCommand &subcommand;
   int (*run)();
 };
-extern const Command compileCommand, runCommand, chatCommand, inspectCommand, benchCommand, targetsCommand;
+extern const Command compileCommand, runCommand, chatCommand, inspectCommand, benchCommand, targetsCommand,
+    tokenizerCommand;
 
 /// What compile, run, chat, inspect and bench share about a model: caches, what to compile for, and how.
 struct ModelFlags {

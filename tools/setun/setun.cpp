@@ -13,8 +13,8 @@
 
 using namespace llvm;
 
-static const Command *const commands[] = {&compileCommand, &runCommand,   &chatCommand,
-                                          &inspectCommand, &benchCommand, &targetsCommand};
+static const Command *const commands[] = {&compileCommand, &runCommand,     &chatCommand,     &inspectCommand,
+                                          &benchCommand,   &targetsCommand, &tokenizerCommand};
 
 static const char overview[] = R"(Setun compiles ternary neural networks ahead of time to native code.
 

@@ -44,6 +44,7 @@ int text_check_chat(text_span section, text_message message);
 /*===-- tokenizer.c -------------------------------------------------------===*/
 
 struct setun_tokenizer {
+  struct text_vocabulary *vocabulary;
   const void *table;
   size_t table_size;
   text_span chat; /* SETUN_TEXT_CHAT, or none */
