@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Importer.h"
+#include "SetunFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
@@ -171,13 +172,16 @@ LogicalResult Importer::importNode(const NodeProto &proto, Scope &scope) {
 
   auto function = functions.find(key(domain, proto.op_type()) + ":" + proto.overload());
   if (function != functions.end())
-    return inlineFunction(*function->second, proto, scope);
+    return importCall(*function->second, proto, scope);
 
   auto found = rows.find(key(domain, proto.op_type()));
   if (found == rows.end())
     return fail("operator '" + proto.op_type() + "' of domain '" + (domain.empty() ? "ai.onnx" : domain) +
                 "' is not supported");
-  const OpRow &row = *found->second;
+  return importOperator(proto, scope, *found->second);
+}
+
+LogicalResult Importer::importOperator(const NodeProto &proto, Scope &scope, const OpRow &row) {
   if (!scope.opset && StringRef(row.domain).empty())
     return fail("the model names no opset of the default domain");
   if (proto.input_size() > row.maxInputs && row.maxInputs >= 0)
@@ -203,6 +207,28 @@ LogicalResult Importer::importNode(const NodeProto &proto, Scope &scope) {
     if (!name.empty() && scope.used.contains(name) && !scope.values.count(name))
       return fail("result '" + name + "' is not supported");
   return success();
+}
+
+/// A function of setun's own exporter is the operator that it names, if its body says so too; others are inlined.
+LogicalResult Importer::importCall(const FunctionProto &function, const NodeProto &call, Scope &scope) {
+  if (!isSetunFunction(function))
+    return inlineFunction(function, call, scope);
+  if (!hasStandardBody(function)) {
+    warn("function '" + function.domain() + ":" + function.name() +
+         "' has not the body that its name stands for: it is taken as it is written");
+    return inlineFunction(function, call, scope);
+  }
+  SmallVector<Tensor *> operands;
+  for (const std::string &name : call.input()) {
+    FailureOr<Tensor *> operand = name.empty() ? FailureOr<Tensor *>(nullptr) : lookup(scope, name);
+    if (failed(operand))
+      return failure();
+    operands.push_back(*operand);
+  }
+  std::optional<NodeProto> meant = getOperator(call, operands);
+  if (!meant)
+    return inlineFunction(function, call, scope);
+  return importOperator(*meant, scope, meant->domain().empty() ? *rows[key("", meant->op_type())] : getBitLinearRow());
 }
 
 LogicalResult Importer::inlineFunction(const FunctionProto &function, const NodeProto &call, Scope &scope) {

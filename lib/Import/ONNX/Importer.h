@@ -60,6 +60,9 @@ private:
   // Importer.cpp
   llvm::LogicalResult importNodes(const google::protobuf::RepeatedPtrField<setun_onnx::NodeProto> &nodes, Scope &scope);
   llvm::LogicalResult importNode(const setun_onnx::NodeProto &proto, Scope &scope);
+  llvm::LogicalResult importOperator(const setun_onnx::NodeProto &proto, Scope &scope, const OpRow &row);
+  llvm::LogicalResult importCall(const setun_onnx::FunctionProto &function, const setun_onnx::NodeProto &call,
+                                 Scope &scope);
   llvm::LogicalResult inlineFunction(const setun_onnx::FunctionProto &function, const setun_onnx::NodeProto &call,
                                      Scope &scope);
   llvm::LogicalResult findUses(const google::protobuf::RepeatedPtrField<setun_onnx::NodeProto> &nodes, Scope &scope,

@@ -32,6 +32,7 @@ public:
   const int64_t opset;
 
   llvm::StringRef op() const { return proto.op_type(); }
+  llvm::StringRef overload() const { return proto.overload(); }
   /// An operand may be left out at the end or by an empty name. The importer has checked those that a row demands.
   bool has(int index) const { return index < proto.input_size() && !proto.input(index).empty(); }
   int numInputs() const { return proto.input_size(); }
