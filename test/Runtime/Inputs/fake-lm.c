@@ -6,13 +6,23 @@
 
 /* What the compiler would make, small enough to know every answer: the likeliest next token is the sum of all tokens so
  * far, modulo 16. With FAKE_STATELESS the past is not kept, and positions and a mask are asked for; with FAKE_KEPT the
- * model is told whose logits are wanted, and refuses to make more than it should. */
+ * model is told whose logits are wanted, and refuses to make more than it should. With FAKE_TEXT the model has a tokenizer
+ * and the next token is the one after the last, but for what chat_model.py says of its special tokens; FAKE_SLOW in the
+ * environment makes each run last 20 ms. */
 
+#define _DEFAULT_SOURCE
 #include "setun-rt/abi.h"
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { WORDS = 16, HEADS = 2, WIDTH = 4 };
+#ifdef FAKE_TEXT
+enum { WORDS = 266, CAPACITY = 256 };
+#else
+enum { WORDS = 16, CAPACITY = 32 };
+#endif
+enum { HEADS = 2, WIDTH = 4 };
 
 #ifdef FAKE_STATELESS
 enum { IDS, POSITIONS, MASK, LOGITS };
@@ -95,12 +105,32 @@ static void remember(void *env, int64_t begin, int64_t end) {
   }
 }
 
+/* The token after the last of those that `past` holds. */
+static int64_t next_token(const float *past, int64_t count) {
+#ifdef FAKE_TEXT
+  enum { USER = 256, SYSTEM, END, ASSISTANT, HELLO, BANG = 263, AGAIN, YES };
+  int64_t last = (int64_t)past[(count - 1) * WIDTH], users = 0, systems = 0;
+  for (int64_t p = 0; p < count; ++p) {
+    users += past[p * WIDTH] == USER;
+    systems += past[p * WIDTH] == SYSTEM;
+  }
+  if (last == ASSISTANT)
+    return users > 1 ? AGAIN : systems ? YES : HELLO;
+  return last == YES ? HELLO : last == BANG || last == AGAIN ? END : last + 1;
+#else
+  int64_t sum = 0;
+  for (int64_t p = 0; p < count; ++p)
+    sum += (int64_t)past[p * WIDTH];
+  return sum % WORDS;
+#endif
+}
+
 static void answer(void *env, int64_t begin, int64_t end) {
   const environment *e = env;
   const float *past = e->frame->buffers[PAST];
   for (int64_t i = begin; i < end; ++i) {
     float *row = (float *)e->frame->buffers[LOGITS] + i * WORDS;
-    int64_t sum = 0, at = i;
+    int64_t at = i;
 #ifdef FAKE_KEPT
     at = ((const int64_t *)e->frame->buffers[KEPT])[i];
     if (at < 0 || at >= e->frame->symbols[0]) {
@@ -108,15 +138,16 @@ static void answer(void *env, int64_t begin, int64_t end) {
       continue;
     }
 #endif
-    for (int64_t p = 0; p <= e->frame->symbols[1] + at; ++p)
-      sum += (int64_t)past[p * WIDTH];
+    int64_t next = next_token(past, e->frame->symbols[1] + at + 1);
     for (int v = 0; v < WORDS; ++v)
-      row[v] = v == sum % WORDS ? 8.0f : -(float)v / 4;
+      row[v] = v == next ? 8.0f : -(float)v / 4;
   }
 }
 
 static void run(setun_rt *rt, const setun_frame *frame) {
   environment env = {rt, frame};
+  if (getenv("FAKE_SLOW"))
+    usleep(20000);
   memset(frame->arena, 1, (size_t)frame->symbols[0] * 100);
   rt->parallel_for(rt, frame->symbols[0], 1, remember, &env);
 #ifdef FAKE_KEPT
@@ -145,5 +176,12 @@ __attribute__((visibility("default"))) const setun_model_desc setun_model = {
     .symbols = symbols,
     .arguments = arguments,
     .levels = levels,
-    .default_capacity = 32,
+    .default_capacity = CAPACITY,
+#ifdef FAKE_TEXT
+    .weights_file = "fake-text.safetensors",
+    .weights_size = FAKE_WEIGHTS_SIZE,
+    .data_offset = FAKE_DATA_OFFSET,
+    .header_hash = FAKE_HEADER_HASH,
+    .text_size = FAKE_TEXT,
+#endif
 };
