@@ -130,7 +130,7 @@ void setun_answer_free(setun_answer *answer);
 
 typedef enum setun_edited { SETUN_EDITED_LINE, SETUN_EDITED_INTERRUPT, SETUN_EDITED_END } setun_edited;
 typedef struct setun_editor setun_editor;
-/* A line editor on the terminal that standard input and output are. */
+/* A line editor on the terminal that standard input and output are; closing it leaves the terminal as it was. */
 setun_editor *setun_editor_open(void);
 void setun_editor_close(setun_editor *editor);
 /* Reads a line, which is valid until the next call. */

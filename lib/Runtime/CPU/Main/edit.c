@@ -43,6 +43,7 @@ setun_editor *setun_editor_open(void) {
 }
 
 void setun_editor_close(setun_editor *e) {
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &e->cooked);
   for (size_t i = 0; i < e->entries; ++i)
     free(e->history[i]);
   free(e->written);
@@ -312,7 +313,9 @@ setun_edited setun_editor_read(setun_editor *e, const char *prompt, const char *
   e->cursor = e->size;
   draw(e, prompt);
   put(paste_off, sizeof paste_off - 1);
-  tcsetattr(STDIN_FILENO, TCSADRAIN, &e->cooked);
+  /* Between lines Ctrl-C is a signal, and what is typed waits unseen for the next line. */
+  raw.c_lflag |= ISIG;
+  tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
   if (done == 1)
     remember(e);
   *line = e->text;
