@@ -30,7 +30,8 @@ static int run() {
     arguments.insert(arguments.end(), {"--output-dir", outputDir});
   if (!threads.empty())
     arguments.insert(arguments.end(), {"--threads", threads});
-  arguments.insert(arguments.end(), rest.begin(), rest.end());
+  bool divided = !rest.empty() && rest.front() == "--";
+  arguments.insert(arguments.end(), rest.begin() + divided, rest.end());
   return launch(file, arguments, modelFlags);
 }
 
