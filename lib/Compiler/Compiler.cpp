@@ -200,6 +200,16 @@ static FailureOr<std::string> makeText(const CompileOptions &options, Location l
   return isHfFolder(options.model) && hasTokenizer(options.model) ? compileText(options.model, loc) : std::string();
 }
 
+/// The output's weights may not take the place of a file that the model's are still to be read from.
+static LogicalResult checkOverwriting(ModuleOp module, StringRef weightsPath, Location loc) {
+  for (auto global : module.getOps<ml_program::GlobalOp>())
+    if (auto data = global->getAttrOfType<DictionaryAttr>("setun.data"))
+      if (auto file = data.getAs<StringAttr>("file"); file && llvm::sys::fs::equivalent(file.getValue(), weightsPath))
+        return emitError(loc) << "the output's weights would overwrite " << weightsPath
+                              << ", which holds those of the model: choose another name for the output";
+  return success();
+}
+
 LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &context) {
   Location loc = NameLoc::get(StringAttr::get(&context, options.model));
   bool linked = options.emit == Emit::Executable || options.emit == Emit::SharedLibrary;
@@ -221,6 +231,9 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   OwningOpRef<ModuleOp> module = loadModel(options, context);
   if (!module || failed(endStage(*module, "input", options, finished)) || finished)
     return success(finished);
+  std::string weightsPath = options.output + ".safetensors";
+  if (failed(checkOverwriting(*module, weightsPath, loc)))
+    return failure();
   if (failed(lowerToTernary(*module, options)) || failed(endStage(*module, "ternary", options, finished)) || finished)
     return success(finished);
   func::FuncOp entry = findEntry(*module);
@@ -247,7 +260,6 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   FailureOr<WeightsFile> weights = WeightsFile::plan(*parameters, *text);
   if (failed(weights))
     return failure();
-  std::string weightsPath = options.output + ".safetensors";
   model->name = getModelName(options.model);
   model->defaultCapacity = options.context;
   if (!weights->empty()) {

@@ -21,6 +21,8 @@ using namespace mlir;
 using namespace setun;
 
 static constexpr uint64_t kPage = 4096;
+/// Bytes of a parameter that are written at once.
+static constexpr uint64_t kPiece = 8 << 20;
 
 static uint64_t offsetOf(ml_program::GlobalOp global) {
   return global->getAttrOfType<IntegerAttr>("setun.offset").getInt();
@@ -124,7 +126,10 @@ LogicalResult WeightsFile::write(raw_ostream &os) const {
     uint64_t size = getParameterSize(cast<ShapedType>(global.getType()));
     if (bytes->get().size() != size)
       return global.emitError("parameter has ") << bytes->get().size() << " bytes where its type needs " << size;
-    os.write(bytes->get().data(), size);
+    for (uint64_t begin = 0; begin < size; begin += kPiece) { // an embedding may be larger than all else together
+      os.write(bytes->get().data() + begin, std::min(kPiece, size - begin));
+      bytes->release(begin);
+    }
     position = offsetOf(global) + size;
   }
   os.write_zeros(getTextOffset() - position);

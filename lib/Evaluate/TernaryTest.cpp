@@ -12,12 +12,12 @@
 
 #include "setun/Evaluate/TernaryTest.h"
 
+#include "TernaryRows.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
-#include "llvm/ADT/bit.h"
 #include <cmath>
-#include <cstring>
 #include <map>
 
 using namespace setun;
@@ -40,37 +40,6 @@ double setun::getTernaryTolerance(ElementKind kind) {
   case ElementKind::F32:
   case ElementKind::F64:
     return 1e-6;
-  }
-  return 0;
-}
-
-template <typename T> static T loadAs(const char *data) {
-  T value;
-  std::memcpy(&value, data, sizeof(T));
-  return value;
-}
-
-static double loadHalf(const char *data) {
-  auto bits = loadAs<uint16_t>(data);
-  int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  double magnitude = exponent == 31  ? (fraction ? std::nan("") : INFINITY)
-                     : exponent == 0 ? std::ldexp(fraction, -24)
-                                     : std::ldexp(fraction + 1024, exponent - 25);
-  return bits >> 15 ? -magnitude : magnitude;
-}
-
-static double loadElement(ElementKind kind, const char *data, int64_t index) {
-  switch (kind) {
-  case ElementKind::I8:
-    return static_cast<int8_t>(data[index]);
-  case ElementKind::F16:
-    return loadHalf(data + 2 * index);
-  case ElementKind::BF16:
-    return llvm::bit_cast<float>(static_cast<uint32_t>(loadAs<uint16_t>(data + 2 * index)) << 16);
-  case ElementKind::F32:
-    return loadAs<float>(data + 4 * index);
-  case ElementKind::F64:
-    return loadAs<double>(data + 8 * index);
   }
   return 0;
 }
@@ -99,10 +68,14 @@ public:
   NotTernary getStranger() const;
 
   bool hasOneScale() const { return oneScale; }
+  bool isStoredByRows() const { return weight.colStride == 1; }
 
 private:
   bool isNear(double magnitude, double scale) const { return std::abs(magnitude - scale) <= tolerance * scale; }
   std::variant<Block, NotTernary> judgeBlock(llvm::ArrayRef<double> values, int64_t row, int64_t firstCol) const;
+  /// The same of a row's elements that lie one after the other.
+  std::variant<Block, NotTernary> judgeStored(int64_t row, int64_t firstCol, int64_t count) const;
+  const char *getRow(int64_t row) const { return weight.data + row * weight.rowStride * getWidth(weight.kind); }
   /// Calls `body(row, values)` for each row until it returns false.
   template <typename Body> void forEachRow(Body body) const;
 
@@ -175,11 +148,34 @@ std::variant<Block, NotTernary> Tester::judgeBlock(llvm::ArrayRef<double> values
   return block;
 }
 
+std::variant<Block, NotTernary> Tester::judgeStored(int64_t row, int64_t firstCol, int64_t count) const {
+  const char *data = getRow(row) + firstCol * getWidth(weight.kind);
+  if (std::optional<PlainRow> plain = findPlainRow(weight.kind, data, count)) {
+    bool isInteger = weight.kind == ElementKind::I8;
+    return Block{isInteger ? 1 : plain->magnitude, plain->magnitude, plain->magnitude, plain->nonZeros,
+                 plain->nonZeros};
+  }
+  std::vector<double> values(count);
+  for (int64_t col = 0; col < count; ++col)
+    values[col] = loadElement(weight.kind, data, col);
+  return judgeBlock(values, row, firstCol);
+}
+
 std::variant<std::monostate, NotTernary> Tester::judge(int64_t groupSize) {
   groups = weight.cols / groupSize;
   blocks.clear();
   blocks.reserve(weight.rows * groups);
   std::variant<std::monostate, NotTernary> verdict;
+  if (isStoredByRows()) {
+    for (int64_t row = 0; row < weight.rows; ++row)
+      for (int64_t col = 0; col < weight.cols; col += groupSize) {
+        auto result = judgeStored(row, col, groupSize);
+        if (auto *refusal = std::get_if<NotTernary>(&result))
+          return *refusal;
+        blocks.push_back(std::get<Block>(result));
+      }
+    return verdict;
+  }
   forEachRow([&](int64_t row, llvm::ArrayRef<double> values) {
     for (int64_t col = 0; col < weight.cols; col += groupSize) {
       auto result = judgeBlock(values.slice(col, groupSize), row, col);
@@ -227,14 +223,19 @@ TernaryWeight Tester::pack() {
   TernaryWeight result;
   int64_t rowBytes = (weight.cols + 3) / 4, nonZeros = 0;
   result.packed.assign(weight.rows * rowBytes, 0);
-  forEachRow([&](int64_t row, llvm::ArrayRef<double> values) {
-    uint8_t *bytes = result.packed.data() + row * rowBytes;
-    for (int64_t col = 0; col < 4 * rowBytes; ++col) {
-      double value = col < weight.cols ? values[col] : 0;
-      bytes[col / 4] |= ((value > 0) - (value < 0) + 1) << 2 * (col % 4);
-    }
-    return true;
-  });
+  if (isStoredByRows()) {
+    for (int64_t row = 0; row < weight.rows; ++row)
+      packSigns(weight.kind, getRow(row), weight.cols, result.packed.data() + row * rowBytes);
+  } else {
+    forEachRow([&](int64_t row, llvm::ArrayRef<double> values) {
+      uint8_t *bytes = result.packed.data() + row * rowBytes;
+      for (int64_t col = 0; col < 4 * rowBytes; ++col) {
+        double value = col < weight.cols ? values[col] : 0;
+        bytes[col / 4] |= ((value > 0) - (value < 0) + 1) << 2 * (col % 4);
+      }
+      return true;
+    });
+  }
   for (const Block &block : blocks) {
     nonZeros += block.count;
     if (block.count > 0)

@@ -11,6 +11,10 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/raw_ostream.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 using namespace llvm;
 
 static const Command *const commands[] = {&compileCommand, &runCommand,     &chatCommand,     &inspectCommand,
@@ -30,6 +34,11 @@ static const char overview[] = R"(Setun compiles ternary neural networks ahead o
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+#ifdef __GLIBC__
+  // Weights come and go one at a time: each is to leave no hole behind. Without this the limit grows with what is
+  // freed.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
   if (argc < 2 || StringRef(argv[1]) == "--help" || StringRef(argv[1]) == "-h") {
     outs() << overview;
     return argc < 2 ? 2 : 0;

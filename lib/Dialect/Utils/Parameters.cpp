@@ -12,6 +12,9 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
+
+#include <sys/mman.h>
 
 using namespace mlir;
 using namespace setun;
@@ -65,4 +68,13 @@ FailureOr<ParameterBytes> ParameterBytes::open(ml_program::GlobalOp global) {
   if (auto elements = dyn_cast_if_present<ElementsAttr>(global.getValueAttr()))
     return open(elements, global.getLoc());
   return global.emitError("parameter '") << global.getSymName() << "' has no data";
+}
+
+void ParameterBytes::release(size_t end) const {
+  if (!mapping || mapping->getBufferKind() != llvm::MemoryBuffer::MemoryBuffer_MMap)
+    return;
+  uintptr_t page = llvm::sys::Process::getPageSizeEstimate(), first = reinterpret_cast<uintptr_t>(bytes.data());
+  uintptr_t begin = llvm::alignDown(first, page), past = llvm::alignDown(first + end, page);
+  if (begin < past)
+    (void)madvise(reinterpret_cast<void *>(begin), past - begin, MADV_DONTNEED);
 }

@@ -8,9 +8,11 @@
 
 #include "setun/Evaluate/TernaryTest.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/bit.h"
 #include "gtest/gtest.h"
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <random>
 
@@ -226,6 +228,69 @@ TEST(TernaryTest, TakesIntegersAsTheyAre) {
   ASSERT_TRUE(std::holds_alternative<NotTernary>(refused));
   EXPECT_EQ(std::get<NotTernary>(refused).value, -2);
   EXPECT_EQ(std::get<NotTernary>(refused).scale, 1);
+}
+
+/// Elements of any kind from small numbers, one byte past an aligned address.
+std::vector<char> store(ElementKind kind, const std::vector<int> &values, size_t width) {
+  std::vector<char> bytes(1 + values.size() * width);
+  for (auto [i, value] : llvm::enumerate(values)) {
+    double number = kind == ElementKind::I8 ? value : 0.0371 * value;
+    auto single = static_cast<float>(number);
+    uint64_t bits = llvm::bit_cast<uint32_t>(single);
+    if (kind == ElementKind::I8)
+      bits = static_cast<uint8_t>(value);
+    else if (kind == ElementKind::BF16)
+      bits >>= 16;
+    else if (kind == ElementKind::F16)
+      bits = value == 0 ? 0 : (value < 0 ? 0x8000 : 0) + 0x2800 + std::abs(value);
+    else if (kind == ElementKind::F64)
+      bits = llvm::bit_cast<uint64_t>(number);
+    std::memcpy(bytes.data() + 1 + i * width, &bits, width);
+  }
+  return bytes;
+}
+
+TEST(TernaryTest, RowsAreReadAsColumnsAre) {
+  std::mt19937 random(3);
+  int64_t rows = 21, cols = 333;
+  using Kind = std::pair<ElementKind, size_t>;
+  for (auto [kind, width] : {Kind{ElementKind::I8, 1}, Kind{ElementKind::F16, 2}, Kind{ElementKind::BF16, 2},
+                             Kind{ElementKind::F32, 4}, Kind{ElementKind::F64, 8}})
+    for (int odd : {1, 0, 2, -3}) { // one element is this; 1 and 0 change nothing
+      std::vector<int> byRows(rows * cols), byCols(rows * cols);
+      for (int &value : byRows)
+        value = static_cast<int>(random() % 3) - 1;
+      std::fill(byRows.begin() + 5 * cols, byRows.begin() + 6 * cols, 0);
+      byRows[17 * cols + 300] = odd;
+      for (int64_t i = 0; i < rows * cols; ++i)
+        byCols[i % cols * rows + i / cols] = byRows[i];
+      std::vector<char> first = store(kind, byRows, width), second = store(kind, byCols, width);
+      auto a = testTernary({first.data() + 1, kind, rows, cols, cols, 1}, getTernaryTolerance(kind));
+      auto b = testTernary({second.data() + 1, kind, rows, cols, 1, rows}, getTernaryTolerance(kind));
+      SCOPED_TRACE(std::to_string(static_cast<int>(kind)) + " with " + std::to_string(odd));
+      ASSERT_EQ(a.index(), b.index());
+      if (auto *weight = std::get_if<TernaryWeight>(&a)) {
+        const auto &other = std::get<TernaryWeight>(b);
+        EXPECT_EQ(weight->packed, other.packed);
+        EXPECT_EQ(weight->scales, other.scales);
+        EXPECT_EQ(weight->zeros, other.zeros);
+        EXPECT_EQ(weight->deviation, other.deviation);
+      } else {
+        EXPECT_EQ(std::get<NotTernary>(a).row, std::get<NotTernary>(b).row);
+        EXPECT_EQ(std::get<NotTernary>(a).col, std::get<NotTernary>(b).col);
+        EXPECT_EQ(std::get<NotTernary>(a).value, std::get<NotTernary>(b).value);
+      }
+      EXPECT_EQ(std::holds_alternative<TernaryWeight>(a), odd == 1 || odd == 0 || kind == ElementKind::F16);
+    }
+}
+
+TEST(TernaryTest, RefusesNumbersThatAreNone) {
+  for (float odd : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    std::vector<float> weight(2 * 16, odd);
+    auto verdict = test(weight, 2, 16);
+    ASSERT_TRUE(std::holds_alternative<NotTernary>(verdict));
+    EXPECT_EQ(std::get<NotTernary>(verdict).row, 0);
+  }
 }
 
 } // namespace

@@ -24,6 +24,8 @@ public:
   static llvm::FailureOr<ParameterBytes> open(mlir::ElementsAttr elements, mlir::Location loc);
 
   llvm::ArrayRef<char> get() const { return bytes; }
+  /// Gives the memory of the file's pages back that lie wholly before `end`; reading them again would map them again.
+  void release(size_t end) const;
 
 private:
   llvm::ArrayRef<char> bytes;

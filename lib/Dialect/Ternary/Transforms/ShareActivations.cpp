@@ -19,7 +19,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/SymbolTable.h"
-#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace setun {
 #define GEN_PASS_DEF_SHAREACTIVATIONS
@@ -62,7 +62,6 @@ struct ShareActivations : setun::impl::ShareActivationsBase<ShareActivations> {
       for (Block &block : func.getBody())
         share(block, symbols);
     }
-    eraseUnused(symbols);
   }
 
   /// Equal quantizers of one value become one.
@@ -146,28 +145,30 @@ struct ShareActivations : setun::impl::ShareActivationsBase<ShareActivations> {
       op.getResult(0).replaceAllUsesWith(slice);
       offset += type.getDimSize(1);
     }
-    for (MatmulOp op : group)
+    llvm::SmallSetVector<ml_program::GlobalOp, 4> weights;
+    for (MatmulOp op : group) {
+      auto load = op.getWeight().getDefiningOp<ml_program::GlobalLoadConstOp>();
+      weights.insert(getWeight(op, symbols));
       op->erase();
+      if (load->use_empty())
+        load->erase();
+    }
+    for (ml_program::GlobalOp weight : weights)
+      eraseIfUnused(weight, symbols);
   }
 
-  /// The separate weights go, and their bytes with them: a model is large.
-  void eraseUnused(SymbolTable &symbols) {
-    IRRewriter rewriter(&getContext());
-    for (auto func : getOperation().getOps<func::FuncOp>())
-      (void)runRegionDCE(rewriter, func.getBody());
-    llvm::DenseSet<Attribute> used;
-    SmallVector<ml_program::GlobalOp> unused;
-    for (auto global : getOperation().getOps<ml_program::GlobalOp>())
-      if (auto trits = dyn_cast_or_null<TritsAttr>(global.getValueAttr()))
-        global.isPrivate() && SymbolTable::symbolKnownUseEmpty(global, getOperation())
-            ? unused.push_back(global)
-            : void(used.insert(trits.getBytes()));
-    for (ml_program::GlobalOp global : unused) {
-      auto bytes = dyn_cast<DenseResourceElementsAttr>(cast<TritsAttr>(global.getValueAttr()).getBytes());
-      if (bytes && !used.contains(bytes))
-        bytes.getRawHandle().getResource()->setBlob(AsmResourceBlob());
-      symbols.erase(global);
-    }
+  /// A separate weight goes once it is part of a larger one, and its bytes with it: a model is large.
+  void eraseIfUnused(ml_program::GlobalOp weight, SymbolTable &symbols) {
+    if (!weight.isPrivate() || !SymbolTable::symbolKnownUseEmpty(weight, getOperation()))
+      return;
+    auto bytes = dyn_cast<DenseResourceElementsAttr>(cast<TritsAttr>(weight.getValueAttr()).getBytes());
+    symbols.erase(weight);
+    bool isHeld = llvm::any_of(getOperation().getOps<ml_program::GlobalOp>(), [&](ml_program::GlobalOp other) {
+      auto trits = dyn_cast_or_null<TritsAttr>(other.getValueAttr());
+      return trits && trits.getBytes() == bytes;
+    });
+    if (bytes && !isHeld)
+      bytes.getRawHandle().getResource()->setBlob(AsmResourceBlob());
   }
 };
 } // namespace
