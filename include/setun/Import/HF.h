@@ -46,7 +46,8 @@ struct HfFolder {
   std::vector<HfTensor> tensors;
 };
 
-/// Reads a folder's description: what importHf does before it builds. The same refusals.
+/// Reads a folder's description: what importHf does before it looks at values and builds. The same refusals but for
+/// weights that are no numbers.
 llvm::FailureOr<HfFolder> readHf(llvm::StringRef folder, mlir::Location location);
 
 } // namespace setun

@@ -52,6 +52,9 @@ private:
   std::vector<size_t> taken; // indices, some perhaps twice
 };
 
+/// Refuses floats that are no numbers (Finite.cpp). All floats are read once.
+bool checkFinite(llvm::StringRef folder, llvm::ArrayRef<HfTensor> tensors, Refusal &refuse);
+
 } // namespace setun::hf
 
 #endif // SETUN_LIB_IMPORT_HF_CHECKPOINT_H

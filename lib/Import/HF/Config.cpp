@@ -33,7 +33,7 @@ static const Family *findFamily(Keys &keys, Refusal &refuse) {
   for (const Family &family : getFamilies()) {
     if (names.empty() ? family.modelType != type : family.architecture != names.front())
       continue;
-    if (names.empty() || type.empty() || type == family.modelType || type == "bitnet")
+    if (names.empty() || type.empty() || type == family.modelType || (family.alwaysOnline && type == "bitnet"))
       return &family;
     keys.reject("model_type", "'" + family.modelType + "' with " + family.architecture);
     return nullptr;

@@ -67,7 +67,10 @@ FailureOr<HfFolder> setun::readHf(StringRef folder, Location location) {
 OwningOpRef<ModuleOp> setun::importHf(StringRef folder, const HfImportOptions &options, MLIRContext *context) {
   // Reasons name the file; a location of the folder besides would say it twice.
   FailureOr<HfFolder> read = readHf(folder, UnknownLoc::get(context));
+  Refusal refuse;
   if (failed(read))
     return nullptr;
+  if (!checkFinite(folder, read->tensors, refuse))
+    return emitError(UnknownLoc::get(context)) << refuse.str(), nullptr;
   return decoder::buildDecoder(read->model, {options.context}, NameLoc::get(StringAttr::get(context, folder)));
 }

@@ -112,10 +112,11 @@ CASES = [
     # config.json
     ("no-json", text("config.json", "{"), r"config\.json: not JSON"),
     ("no-utf8", text("config.json", b'{"a\xff": 1}'), r"config\.json: not JSON: .*UTF-8"),
-    ("nan", text("config.json", '{"rms_norm_eps": NaN}'), r"config\.json: not JSON"),
+    ("nan-json", text("config.json", '{"rms_norm_eps": NaN}'), r"config\.json: not JSON"),
     ("deep", text("config.json", "[" * 100000), r"config\.json: nested deeper than 32 levels"),
     ("long", text("config.json", " " * (1 << 20) + "{}"), r"config\.json: not a regular file of at most"),
     ("twice", text("config.json", '{"vocab_size": 1, "vocab_size": 2}'), r"config\.json: key 'vocab_size' is given twice"),
+    ("disagreement", config(model_type="llama"), r"key 'model_type' is .*; supported: 'bitnet' with BitNetForCausalLM"),
     ("architecture", config(architectures=["MixtralForCausalLM"]), r"config\.json: key 'architectures' is .*; supported: BitNetForCausalLM"),
     ("embedding", config(architectures=["BitNetModel"]), r"no language-model head"),
     ("sentences", text("modules.json", "[]"), r"modules\.json: an embedding model of sentence-transformers"),
@@ -147,6 +148,9 @@ CASES = [
     ("nan-scale", replace(Q + "_scale", "BF16", [1], NAN), r"'model\.layers\.0\.self_attn\.q_proj\.weight_scale' is nan, which is no scale"),
     ("zero-scale", replace(Q + "_scale", "BF16", [1], ZERO), r"weight_scale' is 0.*, which is no scale"),
     ("row-scales", replace(Q + "_scale", "BF16", [96], ONE * 96), r"weight_scale' is BF16 \[96\]; supported: one"),
+    ("nan", replace("model.norm.weight", "BF16", [96], ONE * 90 + NAN + ONE * 5), r"tensor 'model\.norm\.weight': its element 90 is a NaN or an infinity"),
+    ("infinity", replace("model.norm.weight", "F32", [96], b"\0\0\x80\xff" + b"\0" * 380), r"'model\.norm\.weight': its element 0 is a NaN or an infinity"),
+    ("nan-f16", replace("model.norm.weight", "F16", [96], b"\xff\x7b" * 95 + b"\1\xfc"), r"'model\.norm\.weight': its element 95 is a NaN"),
     # safetensors
     ("empty-file", text("model.safetensors", ""), r"model\.safetensors: 0 bytes are no \.safetensors file"),
     ("header", text("model.safetensors", struct.pack("<Q", 1 << 60) + b"{}"), r"model\.safetensors: its header of 1152921504606846976 bytes is longer"),
