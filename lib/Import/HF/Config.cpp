@@ -62,34 +62,35 @@ static decoder::Activation readActivation(Keys &keys, const Family &family, std:
   return activation.value_or(Activation::Silu);
 }
 
+/// The window of a family that has one; 0: none. Absent is the configuration classes' default, null is none.
+static int64_t readWindow(Keys &keys, const json::Object &object, const Family &family) {
+  if (family.window == Family::NoWindow) {
+    if (keys.has("sliding_window"))
+      keys.reject("sliding_window", "null with " + family.architecture);
+    return 0;
+  }
+  bool isNull = object.get("sliding_window") && !keys.has("sliding_window");
+  int64_t window = isNull ? 0 : keys.integer("sliding_window", 1, kMostSize, 4096);
+  bool used = family.window == Family::AllLayers || keys.flag("use_sliding_window", false);
+  return used ? window : 0;
+}
+
 /// Which layers see a window of keys only.
 static std::vector<int64_t> readWindows(Keys &keys, const json::Object &object, const Config &config) {
-  std::vector<int64_t> windows(config.layers, 0);
-  int64_t window = 0;
-  if (config.family->window != Family::NoWindow && (!object.get("sliding_window") || keys.has("sliding_window")))
-    window = keys.integer("sliding_window", 1, kMostSize, 4096); // the classes' default; null is none
-  keys.has("sliding_window") && config.family->window == Family::NoWindow
-      ? keys.reject("sliding_window", "null with " + config.family->architecture)
-      : void();
-  if (config.family->window == Family::AllLayers)
-    windows.assign(config.layers, window);
+  bool some = config.family->window == Family::SomeLayers;
+  int64_t window = readWindow(keys, object, *config.family);
+  int64_t first = some ? keys.integer("max_window_layers", 0, kMostSize, 28) : 0;
   std::optional<std::vector<std::string>> types = keys.texts("layer_types");
-  if (config.family->window == Family::SomeLayers) {
-    int64_t first = keys.integer("max_window_layers", 0, kMostSize, 28);
-    if (!keys.flag("use_sliding_window", false))
-      window = 0;
-    for (int64_t i = first; i < config.layers && !types; ++i)
-      windows[i] = window;
-  }
-  if (!types)
-    return windows;
-  if (static_cast<int64_t>(types->size()) != config.layers)
+  if (types && static_cast<int64_t>(types->size()) != config.layers) {
     keys.reject("layer_types", "a list of num_hidden_layers types");
-  for (size_t i = 0; i < std::min(types->size(), windows.size()); ++i) {
-    bool full = (*types)[i] == "full_attention", sliding = (*types)[i] == "sliding_attention";
-    if (config.family->window == Family::SomeLayers && sliding)
-      windows[i] = window;
-    if ((!full && !sliding) || full == (windows[i] != 0))
+    types.reset();
+  }
+  std::vector<int64_t> windows;
+  for (int64_t i = 0; i < config.layers; ++i) {
+    bool slides = some && types ? (*types)[i] == "sliding_attention" : i >= first;
+    windows.push_back(slides ? window : 0);
+    // The other families take no notice of the types: they have to agree.
+    if (types && (*types)[i] != (windows[i] ? "sliding_attention" : "full_attention"))
       keys.reject("layer_types", "full_attention, and sliding_attention where there is a sliding_window");
   }
   return windows;

@@ -77,6 +77,8 @@ TEST(Config, KeysOfRealFiles) {
 TEST(Config, Architectures) {
   EXPECT_EQ(reason(R"("model_type":"qwen3")"),
             "c: key 'model_type' is \"qwen3\"; supported: 'llama' with LlamaForCausalLM");
+  EXPECT_NE(reason(R"("model_type":"bitnet")").find("key 'model_type' is \"bitnet\""), std::string::npos);
+  EXPECT_EQ(reason(R"("model_type":"bitnet")", "BitnetForCausalLM"), "");
   EXPECT_NE(reason("", "MixtralForCausalLM")
                 .find("c: key 'architectures' is [\"MixtralForCausalLM\"]; supported: "
                       "BitNetForCausalLM, BitnetForCausalLM, LlamaForCausalLM"),
@@ -188,6 +190,15 @@ TEST(Config, Windows) {
                 .find("key 'layer_types'"),
             std::string::npos);
   EXPECT_NE(reason(R"("layer_types":["full_attention"])", "Qwen2ForCausalLM").find("num_hidden_layers"),
+            std::string::npos);
+  EXPECT_EQ(
+      reason(R"("layer_types":["sliding_attention","sliding_attention","sliding_attention"])", "MistralForCausalLM"),
+      "");
+  EXPECT_NE(reason(R"("layer_types":["sliding_attention","full_attention","sliding_attention"])", "MistralForCausalLM")
+                .find("key 'layer_types'"),
+            std::string::npos);
+  EXPECT_EQ(reason(R"("layer_types":["full_attention","full_attention","full_attention"])"), "");
+  EXPECT_NE(reason(R"("layer_types":["full_attention","full_attention","linear_attention"])").find("'layer_types'"),
             std::string::npos);
   EXPECT_EQ(reason(R"("sliding_window":8)"), "c: key 'sliding_window' is 8; supported: null with LlamaForCausalLM");
   EXPECT_NE(reason(R"("sliding_window":0)", "MistralForCausalLM").find("an integer from 1"), std::string::npos);
