@@ -20,7 +20,7 @@
 namespace setun::decoder {
 
 struct Shape {
-  int64_t layers = 2, hidden = 32, inner = 48, heads = 4, keyHeads = 2, headSize = 8, vocabulary = 96;
+  int64_t layers = 1, hidden = 32, inner = 48, heads = 4, keyHeads = 2, headSize = 8, vocabulary = 96;
 };
 
 /// Tensors of random numbers, one after the other at offsets that are a multiple of nothing.
