@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define SETUN_ABI_VERSION 2
+#define SETUN_ABI_VERSION 3
 #define SETUN_MODEL_SYMBOL "setun_model"
 /* Alignment in bytes of the arena, of every buffer and of every tensor in the weights. */
 #define SETUN_ALIGNMENT 64
@@ -117,6 +117,7 @@ typedef struct setun_model_desc {
   int64_t default_capacity;
   /* The text table (text_table.h) in the data section; size 0 for a model without text. */
   uint64_t text_offset, text_size;
+  uint64_t parameters; /* numbers that the model learned, however they are packed: told by benchmarks */
 } setun_model_desc;
 
 #ifdef __cplusplus

@@ -240,6 +240,8 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   FailureOr<ModelDescriptor> model = entry ? describeModel(entry) : FailureOr<ModelDescriptor>();
   if (failed(model))
     return failure();
+  for (auto global : module->getOps<ml_program::GlobalOp>())
+    model->parameters += cast<ShapedType>(global.getType()).getNumElements();
   std::vector<ProductFacts> layers = collectProducts(*module);
   std::string levels;
   for (const TargetLevel *level : selection->levels)

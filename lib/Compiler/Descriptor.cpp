@@ -164,7 +164,7 @@ void setun::emitDescriptor(const ModelDescriptor &model, ArrayRef<std::pair<std:
                    c.string(model.name), c.array(symbols), c.array(arguments), c.array(levelStructs),
                    model.weightsFile.empty() ? c.null() : c.string(model.weightsFile), c.u64(model.weightsSize),
                    c.u64(model.dataOffset), c.u64(model.headerHash), c.u64(model.defaultCapacity),
-                   c.u64(model.textOffset), c.u64(model.textSize)});
+                   c.u64(model.textOffset), c.u64(model.textSize), c.u64(model.parameters)});
   new llvm::GlobalVariable(module, descriptor->getType(), /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage,
                            descriptor, SETUN_MODEL_SYMBOL);
 }

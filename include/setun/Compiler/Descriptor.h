@@ -30,6 +30,7 @@ struct ModelDescriptor {
   std::vector<Symbol> symbols;
   std::vector<Argument> arguments;
   uint64_t weightsSize = 0, dataOffset = 0, headerHash = 0, textOffset = 0, textSize = 0;
+  uint64_t parameters = 0; ///< elements of the weights, before they are packed
   int64_t defaultCapacity = 0;
 };
 

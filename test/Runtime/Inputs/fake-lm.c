@@ -177,6 +177,7 @@ __attribute__((visibility("default"))) const setun_model_desc setun_model = {
     .arguments = arguments,
     .levels = levels,
     .default_capacity = CAPACITY,
+    .parameters = 2512345678,
 #ifdef FAKE_TEXT
     .weights_file = "fake-text.safetensors",
     .weights_size = FAKE_WEIGHTS_SIZE,

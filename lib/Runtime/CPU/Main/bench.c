@@ -65,22 +65,29 @@ static int measure(setun_lm *lm, const int64_t *ids, result *r, setun_text *erro
   return 0;
 }
 
+/* "1.71 GiB", "8.03 B": in the largest unit of which there is one. */
 static void format_size(char text[32], uint64_t bytes) {
-  if (bytes >= 1u << 30)
-    snprintf(text, 32, "%.2f GiB", (double)bytes / (1u << 30));
-  else if (bytes >= 1u << 20)
-    snprintf(text, 32, "%.2f MiB", (double)bytes / (1u << 20));
+  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int unit = bytes >= 1ull << 40 ? 4 : bytes >= 1u << 30 ? 3 : bytes >= 1u << 20 ? 2 : 1;
+  snprintf(text, 32, "%.2f %s", (double)bytes / (double)(1ull << 10 * unit), units[unit]);
+}
+static void format_count(char text[32], uint64_t count) {
+  double n = (double)count;
+  if (count >= 1000000000)
+    snprintf(text, 32, "%.2f B", n / 1e9);
   else
-    snprintf(text, 32, "%.2f KiB", (double)bytes / 1024);
+    snprintf(text, 32, count >= 1000000 ? "%.2f M" : "%.2f K", count >= 1000000 ? n / 1e6 : n / 1e3);
 }
 
 static void print_row(const setun_command *command, setun_program *program, const result *r) {
   const setun_model_desc *model = setun_describe(program);
-  char size[32], test[32];
+  char size[32], params[32], test[32];
   format_size(size, model->weights_size);
+  format_count(params, model->parameters);
   snprintf(test, sizeof test, "%s%lld", r->letter == 'p' ? "pp" : "tg", (long long)r->tokens);
-  printf("| %-24.24s | %10s | %-16.16s | %7d | %8s | %10.2f ± %-8.2f |\n", model->name ? model->name : command->program,
-         size, setun_level_name(program), setun_threads(program), test, median(r), deviation(r));
+  printf("| %-24.24s | %10s | %9s | %-16.16s | %7d | %8s | %10.2f ± %-8.2f |\n",
+         model->name ? model->name : command->program, size, params, setun_level_name(program), setun_threads(program),
+         test, median(r), deviation(r));
 }
 
 static void print_json(const setun_command *command, setun_program *program, const result *r, bool first) {
@@ -88,12 +95,13 @@ static void print_json(const setun_command *command, setun_program *program, con
   const char *name = model->name ? model->name : command->program;
   printf("%s\n  {\"model\": ", first ? "[" : ",");
   setun_print_string(name, strlen(name));
-  printf(", \"size\": %llu, \"backend\": \"%s\", \"threads\": %d, \"test\": \"%s%lld\", \"tokens\": %lld, "
+  printf(", \"size\": %llu, \"params\": %llu, \"backend\": \"%s\", \"threads\": %d, \"test\": \"%s%lld\", \"tokens\": "
+         "%lld, "
          "\"repetitions\": %lld, \"median\": %.3f, \"mean\": %.3f, \"deviation\": %.3f, \"min\": %.3f, \"max\": %.3f, "
          "\"samples\": [",
-         (unsigned long long)model->weights_size, setun_level_name(program), setun_threads(program),
-         r->letter == 'p' ? "pp" : "tg", (long long)r->tokens, (long long)r->tokens, (long long)r->repetitions,
-         median(r), mean(r), deviation(r), r->rates[0], r->rates[r->repetitions - 1]);
+         (unsigned long long)model->weights_size, (unsigned long long)model->parameters, setun_level_name(program),
+         setun_threads(program), r->letter == 'p' ? "pp" : "tg", (long long)r->tokens, (long long)r->tokens,
+         (long long)r->repetitions, median(r), mean(r), deviation(r), r->rates[0], r->rates[r->repetitions - 1]);
   for (int64_t i = 0; i < r->repetitions; ++i)
     printf("%s%.3f", i ? ", " : "", r->samples[i]);
   printf("]}");
@@ -125,10 +133,11 @@ static int bench(const setun_command *command, setun_program *program, const res
     if (command->json)
       print_json(command, program, &r, *rows == 0);
     else if (*rows == 0)
-      printf(
-          "| model                    |       size | backend          | threads |     test |                   t/s |\n"
-          "| ------------------------ | ---------: | ---------------- | ------: | -------: | --------------------: "
-          "|\n");
+      printf("| model                    |       size |    params | backend          | threads |     test |            "
+             "       t/s |\n"
+             "| ------------------------ | ---------: | --------: | ---------------- | ------: | -------: | "
+             "--------------------: "
+             "|\n");
     if (!command->json)
       print_row(command, program, &r);
     fflush(stdout);
