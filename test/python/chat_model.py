@@ -1,8 +1,8 @@
 """A chat model by hand: the fake language model of test/Runtime with a tokenizer and a chat template.
 
 After a token comes the one with the next id, so "a" is continued by "bcdef". After <A>, where the assistant begins to
-speak, comes "Hello, wörld!" and the end; "Yes. Hello, wörld!" if there was a system message; and "again" from the second
-question on. The ö is cut between two tokens.
+speak, comes "Hello, wörld!" and the end; "Yes. Hello, wörld!" if there was a system message; and "again" from the
+second question on. The ö is cut between two tokens.
 """
 
 import json
@@ -32,7 +32,7 @@ def byte_alphabet() -> list[str]:
 
 
 def write_tokenizer(folder: pathlib.Path, template: bool = True) -> None:
-    """The tokenizer's files in a folder: ids 0 to 255 are bytes, then <U>, <S>, <E>, <A> and pieces of the answers."""
+    """The tokenizer's files: ids 0 to 255 are bytes, then come <U>, <S>, <E>, <A> and pieces of the answers."""
     tokens = byte_alphabet() + ["<U>", "<S>", "<E>", "<A>"] + [a.replace(" ", "\u0120") for a in ANSWER]
     special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     whole = {
@@ -52,8 +52,9 @@ def write_tokenizer(folder: pathlib.Path, template: bool = True) -> None:
 
 
 def make_weights(table: bytes, path: pathlib.Path) -> tuple[int, int, int]:
-    """A weights file that holds a text table alone: its size, where its data begins and the hash of what stands before."""
-    header = json.dumps({"setun.text": {"dtype": "U8", "shape": [len(table)], "data_offsets": [0, len(table)]}}).encode()
+    """A weights file that holds a text table alone: its size, where its data begins, the hash of what stands before."""
+    tensor = {"dtype": "U8", "shape": [len(table)], "data_offsets": [0, len(table)]}
+    header = json.dumps({"setun.text": tensor}).encode()
     header += b" " * (-(len(header) + 8) % 64)
     header = len(header).to_bytes(8, "little") + header
     path.write_bytes(header + table)
@@ -69,7 +70,8 @@ def make(folder: pathlib.Path, template: bool = True) -> tuple[pathlib.Path, pat
     subprocess.run([BUILD / "bin" / "setun", "tokenizer", folder, "-o", folder / "table"], check=True)
     table = (folder / "table").read_bytes()
     size, offset, digest = make_weights(table, folder / "fake-text.safetensors")
-    flags = [f"-DFAKE_TEXT={len(table)}", f"-DFAKE_WEIGHTS_SIZE={size}", f"-DFAKE_DATA_OFFSET={offset}", f"-DFAKE_HEADER_HASH={digest}u"]
+    flags = [f"-DFAKE_TEXT={len(table)}", f"-DFAKE_WEIGHTS_SIZE={size}"]
+    flags += [f"-DFAKE_DATA_OFFSET={offset}", f"-DFAKE_HEADER_HASH={digest}u"]
     source = ROOT / "test" / "Runtime" / "Inputs" / "fake-lm.c"
     compiler = ["cc", "-std=c11", "-O1", "-I", ROOT / "include", *flags, source]
     libraries = [BUILD / "lib" / f"libsetun_{name}.a" for name in ("rt_main", "rt_text", "rt")]

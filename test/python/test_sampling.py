@@ -97,8 +97,8 @@ OPTIONS = {
     "presence": {"temperature": 1.0, "presence_penalty": 2.0},
     "reward": {"temperature": 1.0, "frequency_penalty": -0.5, "presence_penalty": -0.25},
     "everything": {
-        "temperature": 0.9, "top_k": 30, "top_p": 0.92, "min_p": 0.02, "repetition_penalty": 1.2, "frequency_penalty": 0.3,
-        "presence_penalty": 0.2, "biases": [(0, 3.0), (5, -1.0)],
+        "temperature": 0.9, "top_k": 30, "top_p": 0.92, "min_p": 0.02, "repetition_penalty": 1.2,
+        "frequency_penalty": 0.3, "presence_penalty": 0.2, "biases": [(0, 3.0), (5, -1.0)],
     },
 }  # fmt: skip
 

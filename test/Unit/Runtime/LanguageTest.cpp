@@ -14,6 +14,7 @@
 
 #include "gtest/gtest.h"
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -156,8 +157,8 @@ TEST(Language, GivesLogitsOfAllTokens) {
     std::vector<int64_t> best;
     static int add(void *user, const float *rows, int64_t count, int64_t vocabulary) {
       for (int64_t i = 0; i < count; ++i)
-        static_cast<Rows *>(user)->best.push_back(
-            std::max_element(rows + i * vocabulary, rows + (i + 1) * vocabulary) - (rows + i * vocabulary));
+        static_cast<Rows *>(user)->best.push_back(std::max_element(rows + i * vocabulary, rows + (i + 1) * vocabulary) -
+                                                  (rows + i * vocabulary));
       return static_cast<Rows *>(user)->best.size() > 5;
     }
   };
@@ -197,9 +198,7 @@ struct Folder {
   Folder() { std::filesystem::create_directories(path); }
   ~Folder() { std::filesystem::remove_all(path); }
   std::string file(const char *name) const { return path / name; }
-  size_t count() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
-  }
+  size_t count() const { return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path), {})); }
 };
 
 std::string read(const std::string &path) {
@@ -262,6 +261,44 @@ TEST(LanguageState, RefusesEveryDamage) {
   EXPECT_TRUE(refused(whole + '\0'));
   EXPECT_TRUE(refused(whole + whole));
   EXPECT_EQ(other.generate(2), (Ids{9, 2})) << "it went on as it was";
+}
+
+/// The checksum as state.c documents it, made right again.
+std::string sealed(std::string bytes) {
+  uint64_t hash = 0xcbf29ce484222325u, word;
+  for (size_t i = 0; i + 8 < bytes.size(); i += 8) {
+    std::memcpy(&word, &bytes[i], 8);
+    hash = (hash ^ word) * 0x100000001b3u;
+    hash ^= hash >> 29;
+  }
+  std::memcpy(&bytes[bytes.size() - 8], &hash, 8);
+  return bytes;
+}
+
+TEST(LanguageState, SurvivesHostileOnes) {
+  Folder folder;
+  std::string path = folder.file("state");
+  Model one;
+  ASSERT_EQ(one.extend({1, 2, 3}), 0);
+  ASSERT_EQ(setun_lm_set_note(one.lm, "abc", 3), 0);
+  ASSERT_EQ(setun_lm_save(one.lm, path.c_str()), 0);
+  std::string whole = read(path);
+  ASSERT_EQ(sealed(whole), whole);
+  int refused = 0;
+  for (size_t i = 8; i + 8 < whole.size(); i += 8)
+    for (uint64_t value :
+         {uint64_t(0), uint64_t(1), uint64_t(1) << 32, uint64_t(1) << 60, uint64_t(1) << 63, ~uint64_t(0)}) {
+      std::string bytes = whole;
+      std::memcpy(&bytes[i], &value, 8);
+      write(path, sealed(bytes));
+      Model other;
+      ASSERT_EQ(other.extend({4, 5}), 0);
+      if (setun_lm_load(other.lm, path.c_str()) == 0)
+        continue; // a token, a logit or a state's number is another: nobody can tell
+      ++refused;
+      EXPECT_EQ(other.generate(2), (Ids{9, 2})) << "word " << i / 8;
+    }
+  EXPECT_GT(refused, 6 * 6); // all but the right one of each count in the header, and the state's type and sizes
 }
 
 TEST(LanguageState, SaysWhy) {

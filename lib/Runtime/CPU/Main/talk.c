@@ -123,7 +123,8 @@ static int keep_token(void *user, int64_t id, const char *text, size_t size) {
 
 int setun_talk_answer(setun_talk *talk, const setun_command *command, const int64_t *prompt, size_t count,
                       const volatile sig_atomic_t *interrupted, setun_answer *answer, setun_text *error) {
-  int64_t piece = command->chunk > 0 ? command->chunk : 512, left = (int64_t)count;
+  /* Small pieces where someone may press Ctrl-C. */
+  int64_t piece = command->chunk > 0 ? command->chunk : interrupted ? 128 : 512, left = (int64_t)count;
   double start = setun_now();
   answer->prompt = count;
   answer->finish = SETUN_FINISH_CALLER;
