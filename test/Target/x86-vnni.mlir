@@ -33,25 +33,42 @@
 // CHECK: arith.shrsi %[[SUMS]]#2
 // CHECK: arith.shrsi %[[SUMS]]#3
 
-// Fourteen tokens: four loops over a chunk of columns, sums shifted down between them.
+// Fourteen tokens: activations are packed, and added up by the way; then plane after plane under a mask that moves, sums
+// shifted down between planes.
 // CHECK-LABEL: @ternary_fourteen
+// CHECK: memref.alloca() {{.*}} : memref<43520xi8>
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-COUNT-8: vector.shuffle
+// CHECK-COUNT-4: vpdpbusd.128
 // CHECK: scf.forall (%{{.*}}) in (80)
-// CHECK: %[[A:.*]]:30 = scf.for
+// CHECK: scf.for {{.*}} = %c0 to %c2 step %c1
+// CHECK-COUNT-28: arith.shli %{{.*}} : vector<16xi32>
+// CHECK: scf.for {{.*}} = %c0 to %c4 step %c1
+// CHECK-COUNT-28: arith.shrsi
+// CHECK: scf.for {{.*}} = %c0 to %c80 step %c1
+// CHECK-COUNT-2: arith.andi
+// CHECK-NOT: vector.store
 // CHECK-COUNT-28: vpdpbusd.512
 // CHECK-NOT: vpdpbusd
-// CHECK-COUNT-28: arith.shrsi %[[A]]
-// CHECK: %[[B:.*]]:30 = scf.for
-// CHECK-COUNT-28: vpdpbusd.512
+// CHECK: arith.shrui %{{.*}} : vector<32xi16>
+// CHECK-COUNT-28: vector.store %{{.*}}, %reinterpret_cast
+// CHECK: return
+
+// Sixteen: the first eight leave what they masked for the others, which mask nothing.
+// CHECK-LABEL: @ternary_sixteen
+// CHECK: scf.forall (%{{.*}}) in (80)
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: arith.andi
+// CHECK-NEXT: vector.store
+// CHECK-COUNT-16: vpdpbusd.512
 // CHECK-NOT: vpdpbusd
-// CHECK-COUNT-28: arith.shrsi %[[B]]
-// CHECK: %[[C:.*]]:30 = scf.for
-// CHECK-COUNT-28: vpdpbusd.512
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-NOT: arith.andi
+// CHECK-COUNT-16: vpdpbusd.512
 // CHECK-NOT: vpdpbusd
-// CHECK-COUNT-28: arith.shrsi %[[C]]
-// CHECK: :30 = scf.for
-// CHECK-COUNT-28: vpdpbusd.512
-// CHECK-NOT: vpdpbusd
-// CHECK-NOT: arith.shrsi
 // CHECK: return
 
 // Sixteen registers: two vectors of rows leave two sums a row, so that a shift brings two planes to the others' places.

@@ -74,18 +74,28 @@ FailureOr<Product> Product::get(KernelBuilder &b, ternary::MatmulOp op) {
   return p;
 }
 
-void setun::storeRows(KernelBuilder &b, const Product &p, Value lanes, Value accRow, Value row) {
+void setun::storeRows(KernelBuilder &b, const Product &p, Value lanes, Value accRow, Value row, Value isFirst) {
   int64_t count = cast<VectorType>(lanes.getType()).getDimSize(0);
   Value left = b.sub(p.n, row), at = b.add(accRow, row);
   auto n = getConstant(p.n);
   Value whole = n && *n % p.blockRows == 0 ? b.constant(b.getI1Type(), 1)
                                            : b.cmp(arith::CmpIPredicate::sge, left, b.index(count));
+  auto total = [&](Value sum, Value at) {
+    if (!isFirst)
+      return sum;
+    return b.choose(
+        isFirst, [&] { return Values{sum}; },
+        [&] {
+          auto type = dyn_cast<VectorType>(sum.getType());
+          return Values{b.add(type ? b.load(p.acc, at, type) : b.load(p.acc, at), sum)};
+        })[0];
+  };
   b.branch(
-      whole, [&] { b.store(lanes, p.acc, at); },
+      whole, [&] { b.store(total(lanes, at), p.acc, at); },
       [&] {
         b.loop(b.index(0), left, 1, [&](Value i) {
-          Value lane = vector::ExtractOp::create(b, lanes, ArrayRef<OpFoldResult>{i});
-          b.store(lane, p.acc, b.add(at, i));
+          Value lane = vector::ExtractOp::create(b, lanes, ArrayRef<OpFoldResult>{i}), to = b.add(at, i);
+          b.store(total(lane, to), p.acc, to);
         });
       });
 }

@@ -50,7 +50,7 @@ private:
     int64_t groups = llvm::divideCeil(tokens, instruction.mostTokens());
     double group = double(tokens) / groups, vectors = 2;
     double plane = vectors * (1 + group) + group + 3.5;
-    double rate = wide ? 390 : group > 4 ? 220 : 190;
+    double rate = wide ? (groups > 1 ? 430 : 395) : group > 4 ? 225 : 190;
     return {("vpdpbusd, " + llvm::Twine(static_cast<int64_t>(vectors) * instruction.lanes) + " rows x " +
              llvm::Twine(llvm::divideCeil(tokens, groups)) + " tokens")
                 .str(),

@@ -6,12 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The sums of two vectors of rows times a group of tokens stay in registers over a
-// chunk of columns. Planes are masked in place and taken one after another, the one
-// that counts most first: sums of 64 times the plane at bits 7:6 are shifted down by
-// two before those of 16 times the next join them, and so on to the last, exactly.
-// So one `and` is all that unpacks a vector, for all tokens of a group. A chunk's
-// weights are read four times and for each group, from L1.
+// Activations of a chunk of columns are packed once: plane after plane of the tiles,
+// and in each tile the tokens of a group side by side, so that one pointer moves
+// through them. The sums of two vectors of rows times a group of tokens stay in
+// registers. Planes are masked in place and taken one after another, the one that
+// counts most first: sums of 64 times the plane at bits 7:6 are shifted down by two
+// before those of 16 times the next join them, and so on to the last, exactly. The
+// first group of tokens masks, and leaves what it masked for the others: they have
+// nothing to do but to load, broadcast and multiply.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,235 +24,331 @@
 using namespace mlir;
 using namespace setun;
 
-/// Tiles of a chunk: its weights and the activations of a group fit in L1. Tokens of one parallel loop: their
-/// activations and sums stay in L2.
-static constexpr int64_t kChunkTiles = 80, kMostTokens = 128;
+/// Tiles of a chunk and tokens of one parallel loop: the packed activations and a task's masked codes stay in L2. Where
+/// there are few tokens chunks are longer.
+static constexpr int64_t kChunkTiles = 160, kMostTokens = 96, kMostTiles = 1024;
+/// Packed weights and activations that are read for each plane stay in L1. Sums of a chunk can be shifted up by eight
+/// bits between such parts: 2 x 128 x 16 x 1024 is 2^22.
+static constexpr int64_t kNearBytes = 28 << 10;
 
 namespace {
 
-/// Tokens whose sums are in registers together, and the columns to add.
-struct Group {
-  int64_t tokens;
-  Value first, slot;      // the first of them, counted from the block's, and where its sums are
-  Value weights, bytes;   // where the columns begin, and the next ones after them
-  Value count;            // tiles of columns
-  Value isFirst;          // whether there are no sums yet
-  Value acc;              // where the first row of the first token is in acc
-  Value x, start, stride; // where the activations of those columns are
+/// `total` in as few parts of at most `most` as will do, all of one size but for the last ones, which lack one.
+struct Parts {
+  Value count, size, larger; // how many are of that size
+  Parts(KernelBuilder &b, Value total, Value most) : count(b.div(b.sub(b.add(total, most), b.index(1)), most)) {
+    size = b.div(b.sub(b.add(total, count), b.index(1)), b.max(count, b.index(1)));
+    larger = b.sub(total, b.mul(count, b.sub(size, b.index(1))));
+  }
+  bool areEqual() const { return getConstant(count) && getConstant(count) == getConstant(larger); }
+  Value sizeOf(KernelBuilder &b, Value part) const {
+    if (areEqual())
+      return size;
+    return b.select(b.cmp(arith::CmpIPredicate::slt, part, larger), size, b.sub(size, b.index(1)));
+  }
+  Value startOf(KernelBuilder &b, Value part) const {
+    Value start = b.mul(part, size);
+    return areEqual() ? start : b.sub(start, b.max(b.sub(part, larger), b.index(0)));
+  }
 };
 
-/// The work of one task: two neighbouring vectors of rows, all tokens.
-struct Tile {
+/// A block of tokens and a chunk of columns.
+struct Chunk {
   KernelBuilder &b;
   const Product &p;
   const x86::Vpdpbusd &instruction;
-  static constexpr int64_t vectors = 2;
-  int64_t lanes;     // rows of both
-  Value second;      // bytes from the first one's codes to those of the second
-  Value biases;      // minus the sum of each token's activations
-  Value sums, stage; // scratch: [token][row] int32, and 16 columns of each token of a group
+  Value from;             // the first token
+  Parts groups;           // of its tokens
+  Value panel, biases;    // scratch: packed activations; minus the sum of each token's
+  Value firstTile, tiles; // columns
 
-  Tile(KernelBuilder &b, const Product &p, const x86::Vpdpbusd &instruction, Value biases)
-      : b(b), p(p), instruction(instruction), lanes(vectors * instruction.lanes), biases(biases) {}
-
-  VectorType sumType() const { return b.i32s(instruction.lanes); }
-
-  Values loadSums(const Group &group);
-  void step(MutableArrayRef<Value> part, int64_t plane, const Group &group, ArrayRef<Value> rows, Value at,
-            Value column);
-  void add(const Group &group);
-  std::array<Value, 3> stageTail(Value token, Value tokens, Value column, Value tiles);
+  void pack();
 };
 
-/// `total` in as few parts of at most `most` as will do, all of one size but for the last ones, which lack one.
-struct Parts {
-  Value count, size, smaller;
-  Parts(KernelBuilder &b, Value total, int64_t most) : count(b.ceilDiv(total, most)) {
-    size = b.div(b.sub(b.add(total, count), b.index(1)), b.max(count, b.index(1)));
-    smaller = b.sub(b.mul(count, size), total);
-  }
-  Value sizeOf(KernelBuilder &b, Value part) {
-    Value isSmaller = b.cmp(arith::CmpIPredicate::sge, part, b.sub(count, smaller));
-    return b.select(isSmaller, b.sub(size, b.index(1)), size);
-  }
+/// The work of one task: two neighbouring vectors of rows, all tokens of a chunk.
+struct Task {
+  KernelBuilder &b;
+  const Product &p;
+  const Chunk &chunk;
+  const x86::Vpdpbusd &instruction;
+  static constexpr int64_t vectors = 2;
+  int64_t lanes = vectors * instruction.lanes; // rows
+  Value weights = {}, second = {},
+        following = {}; // where codes begin; bytes to those of the second vector and the next task
+  Value firstRow = {}, codes = {}, sums = {}; // scratch: masked codes, and sums whose rows are not all in the matrix
+
+  /// Where codes come from: the packed weights, masked in place; these, leaving masked planes for other groups; or from
+  /// there.
+  enum class Codes { Packed, Shared, Masked };
+  /// Tokens whose sums are in registers together.
+  struct Group {
+    int64_t tokens;
+    Codes from;
+    Value first, x, acc; // its first token, counted from the chunk's, and its places in the panel and in acc
+  };
+  void start(Value index);
+  void run(Value index, Codes from, int64_t fewest);
+  Values step(ArrayRef<Value> sums, const Group &group, Value x, Value slot, Value at, Value mask);
+  Values add(const Group &group);
+  void write(ArrayRef<Value> sums, const Group &group);
 };
 
 } // namespace
 
 Value x86::Vpdpbusd::dot(KernelBuilder &b, Value sums, Value codes, Value activations) const {
-  // The 256-bit name serves both encodings: AVX-VNNI's and that of AVX-512 VNNI with VL.
-  StringRef name = lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
-  return LLVM::CallIntrinsicOp::create(b, sums.getType(), b.getStringAttr(name), ValueRange{sums, codes, activations})
-      .getResult(0);
+  // The names serve both encodings: AVX-VNNI's and that of AVX-512 VNNI with VL.
+  auto type = cast<VectorType>(sums.getType());
+  auto name = b.getStringAttr("llvm.x86.avx512.vpdpbusd." + llvm::Twine(32 * type.getDimSize(0)));
+  return LLVM::CallIntrinsicOp::create(b, type, name, ValueRange{sums, codes, activations}).getResult(0);
 }
 
-/// The sums so far.
-Values Tile::loadSums(const Group &group) {
-  const int64_t size = vectors * group.tokens;
-  return b.choose(
-      group.isFirst,
-      [&] {
-        Values start;
-        Value acc = group.acc; // its lines are written in the end: by then they are here
-        for (int64_t t = 0; t < group.tokens; ++t, acc = b.add(acc, p.accStride))
-          for (int64_t line = 0; line < lanes; line += 16)
-            b.prefetch(p.acc, b.add(acc, line), /*locality=*/2);
-        for (int64_t i = 0; i < size; ++i)
-          start.push_back(b.broadcast(b.load(biases, b.add(group.first, i / vectors)), sumType()));
-        return start;
-      },
-      [&] {
-        Values loaded;
-        for (int64_t i = 0; i < size; ++i)
-          loaded.push_back(b.load(sums, b.add(group.slot, instruction.lanes * i), sumType()));
-        return loaded;
-      });
-}
-
-/// One plane of one tile of columns.
-void Tile::step(MutableArrayRef<Value> part, int64_t plane, const Group &group, ArrayRef<Value> rows, Value at,
-                Value column) {
-  Values masked;
-  for (int64_t v = 0; v < vectors; ++v) {
-    Value from = v ? b.add(at, second) : at;
-    // The weights of the next columns: their lines are asked for while the first two planes are done.
-    if (3 - plane == v && 64 * v < std::max(p.stepBytes, 4 * lanes))
-      b.prefetch(p.weight, b.add(from, group.bytes), /*locality=*/2);
-    Value codes = b.load(p.weight, from, b.i8s(instruction.bytes()));
-    masked.push_back(b.bitAnd(codes, static_cast<int8_t>(3 << 2 * plane)));
-  }
-  for (int64_t t = 0; t < group.tokens; ++t) {
-    Value four = b.broadcastDword(group.x, b.add(b.add(rows[t], column), 4 * plane), instruction.bytes());
-    for (int64_t v = 0; v < vectors; ++v)
-      part[t * vectors + v] = instruction.dot(b, part[t * vectors + v], masked[v], four);
-  }
-}
-
-/// Adds the group's columns, plane after plane.
-void Tile::add(const Group &group) {
-  const int64_t size = vectors * group.tokens;
-  // A sum waits for its last addition: few sums are doubled, so that there are at least ten at work.
-  int64_t copies = 1;
-  while (copies < 4 && size * copies < 10 && size * (copies + 1) + vectors + 2 <= instruction.registers)
-    ++copies;
-  Values rows, all(size * copies, b.constant(sumType(), 0));
-  Value start = group.start;
-  for (int64_t t = 0; t < group.tokens; ++t, start = b.add(start, group.stride))
-    rows.push_back(start);
-  Value rest = copies == 1 ? b.index(0) : b.rem(group.count, b.index(copies)), whole = b.sub(group.count, rest);
-  for (int64_t plane = 3; plane >= 0; --plane) {
-    auto body = [&](int64_t unroll) {
-      return [&, unroll](Value, ValueRange now) {
-        Values next(now);
-        Value &at = next[size * copies], &column = next.back();
-        for (int64_t copy = 0; copy < unroll; ++copy) {
-          step(MutableArrayRef<Value>(next).slice(copy * size, size), plane, group, rows, at, column);
-          at = b.add(at, p.stepBytes), column = b.add(column, Product::kTile);
-        }
-        return next;
-      };
-    };
-    all.append({group.weights, b.index(0)});
-    all = b.loop(b.index(0), whole, copies, all, body(copies));
-    all = b.loop(b.index(0), rest, 1, all, body(1));
-    all.resize(size * copies);
-    for (Value &sum : all)
-      sum = plane ? b.sra(sum, 2) : sum;
-  }
-  Values total = loadSums(group);
-  for (int64_t i = 0; i < size; ++i) {
-    for (int64_t copy = 0; copy < copies; ++copy)
-      total[i] = b.add(total[i], all[copy * size + i]);
-    b.store(total[i], sums, b.add(group.slot, instruction.lanes * i));
-  }
-}
-
-/// Buffer, first element and stride of the activations of tokens [token, tokens) from `column` on: in place, or where K
-/// ends inside the one tile, copied and filled up with zeros.
-std::array<Value, 3> Tile::stageTail(Value token, Value tokens, Value column, Value tiles) {
-  Value at = b.add(b.mul(token, p.xStride), column), left = b.sub(p.k, column);
-  auto k = getConstant(p.k);
-  if (k && *k % Product::kTile == 0)
-    return {p.x, at, p.xStride};
-  Values result = b.choose(
-      b.cmp(arith::CmpIPredicate::sge, left, b.shl(tiles, 4)), [&] { return Values{p.x, at, p.xStride}; },
-      [&] {
-        Value zero = b.constant(b.i8s(Product::kTile), 0);
-        b.loop(token, tokens, 1, {at, b.index(0)}, [&](Value, ValueRange now) {
-          b.store(zero, stage, now[1]);
-          b.loop(b.index(0), left, 1,
-                 [&](Value i) { b.store(b.load(p.x, b.add(now[0], i)), stage, b.add(now[1], i)); });
-          return Values{b.add(now[0], p.xStride), b.add(now[1], Product::kTile)};
-        });
-        return Values{b.dynamicView(stage), b.index(0), b.index(Product::kTile)};
-      });
-  return {result[0], result[1], result[2]};
-}
-
-/// Tokens [from, to), at most kMostTokens, in groups of `fewest` tokens at least.
-static void emitBlock(KernelBuilder &b, const Product &p, Value from, Value to, int64_t fewest,
-                      const x86::Vpdpbusd &instruction) {
-  Tile tile(b, p, instruction, emitBiases(b, p, from, to, kMostTokens));
-  const int64_t most = instruction.mostTokens(), lanes = tile.lanes;
-  // A task is a part of a block, or two blocks; after an odd number of them the last stands in for its neighbour.
-  const int64_t passes = std::max<int64_t>(p.blockRows / lanes, 1), blocksLog = p.blockRows < lanes;
-  Value zero = b.index(0), one = b.index(1), tokens = b.sub(to, from);
-  Parts groups(b, tokens, most);
-  Value whole = b.shr(p.k, 4), tail = b.sub(p.colTiles, whole);
-  Parts chunks(b, whole, kChunkTiles);
-
-  b.forall(b.mul(b.ceilDiv(p.rowBlocks, 1 << blocksLog), passes), getGrain(p, 16 << 10) * passes, [&](Value index) {
-    tile.sums = b.scratch(kMostTokens * lanes, b.getI32Type());
-    tile.stage = b.scratch(most * Product::kTile, p.activation);
-    Value part = b.div(index, b.index(passes)), pass = b.sub(index, b.mul(part, passes)),
-          block = b.shl(part, blocksLog);
-    Value start = b.add(b.mul(block, p.blockBytes), b.mul(pass, 4 * lanes));
-    Value firstRow = b.add(b.shl(block, p.blockRowsLog), b.mul(pass, lanes));
-    Value last = b.cmp(arith::CmpIPredicate::sge, b.add(block, 1), p.rowBlocks);
-    tile.second = blocksLog ? b.select(last, zero, p.blockBytes) : b.index(instruction.bytes());
-    // Columns after the last whole tile are a chunk of their own.
-    b.loop(zero, b.add(chunks.count, tail), 1, {start, zero}, [&](Value i, ValueRange chunk) {
-      Value count = chunks.sizeOf(b, i), column = b.shl(chunk[1], 4);
-      if (getConstant(tail) != 0)
-        count = b.select(b.cmp(arith::CmpIPredicate::eq, chunk[1], whole), one, count);
-      Value bytes = b.shl(count, p.stepBytesLog), isFirst = b.equals(chunk[1], 0);
-      b.loop(zero, groups.count, 1, {zero, zero}, [&](Value i, ValueRange now) {
-        Value size = groups.sizeOf(b, i), token = b.add(from, now[0]);
-        auto known = getConstant(groups.size);
-        for (int64_t few = fewest; few <= most; ++few) {
-          if (known && few != *known && few != *known - 1)
-            continue;
-          b.branch(b.equals(size, few), [&] {
-            auto [x, at, stride] = tile.stageTail(token, b.add(token, few), column, count);
-            Value acc = b.add(b.mul(token, p.accStride), firstRow);
-            tile.add({few, now[0], now[1], chunk[0], bytes, count, isFirst, acc, x, at, stride});
-          });
-        }
-        return Values{b.add(now[0], size), b.add(now[1], b.mul(size, lanes))};
-      });
-      return Values{b.add(chunk[0], bytes), b.add(chunk[1], count)};
-    });
-    b.loop(zero, tokens, 1, {b.mul(from, p.accStride), zero}, [&](Value, ValueRange now) {
-      for (int64_t v = 0; v < tile.vectors; ++v) {
-        Value row = b.add(firstRow, instruction.lanes * v);
-        b.branch(b.cmp(arith::CmpIPredicate::slt, row, p.n), [&] {
-          Value slot = b.add(now[1], instruction.lanes * v);
-          storeRows(b, p, b.load(tile.sums, slot, tile.sumType()), now[0], row);
-        });
+/// Four tokens of a group at a time, the last four over again where their number is no multiple of it. A group of fewer
+/// than four is the last one: it is filled up with copies of its last token.
+void Chunk::pack() {
+  b.forall(groups.count, 1, [&](Value index) {
+    Value zero = b.index(0), first = groups.startOf(b, index), size = groups.sizeOf(b, index);
+    Value pitch = b.shl(b.max(size, b.index(4)), 2), plane = b.mul(pitch, tiles), column = b.shl(firstTile, 4);
+    Value left = b.sub(p.k, column), whole = b.min(tiles, b.shr(left, 4));
+    Value stage = b.scratch(4 * Product::kTile, p.activation), ones = b.constant(b.i8s(16), 1);
+    // Sixteen columns: four tokens' dwords of each plane become neighbours. Adds up each token's activations by plane.
+    auto pack = [&](Value x, ArrayRef<Value> rows, Value at, Value to, ValueRange sums) {
+      Values dwords, next;
+      for (Value row : rows)
+        dwords.push_back(b.bitcast(b.load(x, b.add(row, at), b.i8s(16)), b.i32s(4)));
+      dwords = transpose(b, dwords);
+      for (int64_t i = 3; i >= 0; --i, to = b.add(to, plane)) {
+        Value bytes = b.bitcast(dwords[i], b.i8s(16));
+        next.push_back(instruction.dot(b, sums[3 - i], ones, bytes));
+        b.store(bytes, panel, to);
       }
-      return Values{b.add(now[0], p.accStride), b.add(now[1], lanes)};
+      return next;
+    };
+    b.loop(zero, size, 4, [&](Value token) {
+      token = b.max(b.min(token, b.sub(size, b.index(4))), zero);
+      Values rows, staged;
+      for (int64_t i = 0; i < 4; ++i) {
+        Value row = b.add(b.add(from, first), b.min(b.add(token, i), b.sub(size, b.index(1))));
+        rows.push_back(b.add(b.mul(row, p.xStride), column));
+        staged.push_back(b.index(i * Product::kTile));
+      }
+      Value to = b.add(b.mul(first, b.shl(tiles, 4)), b.shl(token, 2));
+      Values now(4, b.constant(b.i32s(4), 0));
+      now.append({zero, to});
+      now = b.loop(zero, whole, 1, now, [&](Value, ValueRange now) {
+        Values next = pack(p.x, rows, now[4], now[5], now);
+        next.append({b.add(now[4], Product::kTile), b.add(now[5], pitch)});
+        return next;
+      });
+      Values sums = b.choose(
+          b.cmp(arith::CmpIPredicate::eq, whole, tiles), [&] { return Values(ArrayRef(now).take_front(4)); },
+          [&] { // K ends inside the last tile: zeros to its end
+            for (int64_t i = 0; i < 4; ++i) {
+              b.store(b.constant(b.i8s(Product::kTile), 0), stage, staged[i]);
+              b.loop(zero, b.bitAnd(left, 15), 1, [&](Value k) {
+                b.store(b.load(p.x, b.add(b.add(rows[i], now[4]), k)), stage, b.add(staged[i], k));
+              });
+            }
+            return pack(stage, staged, zero, now[5], now);
+          });
+      Value sum = b.add(b.add(sums[0], sums[1]), b.add(sums[2], sums[3]));
+      b.store(b.sub(b.constant(b.i32s(4), 0), sum), biases, b.add(first, token));
     });
   });
 }
 
+void Task::start(Value index) {
+  // A task is a part of a block, or two blocks; after an odd number of them the last stands in for its neighbour.
+  const int64_t passes = std::max<int64_t>(p.blockRows / lanes, 1), blocksLog = p.blockRows < lanes;
+  Value part = b.div(index, b.index(passes)), pass = b.sub(index, b.mul(part, passes)), block = b.shl(part, blocksLog);
+  weights = b.add(b.mul(block, p.blockBytes), b.add(b.mul(pass, 4 * lanes), b.shl(chunk.firstTile, p.stepBytesLog)));
+  Value last = b.cmp(arith::CmpIPredicate::sge, b.add(block, 1), p.rowBlocks);
+  second = blocksLog ? b.select(last, b.index(0), p.blockBytes) : b.index(instruction.bytes());
+  following = blocksLog ? b.shl(p.blockBytes, 1) : passes == 1 ? p.blockBytes : b.index(4 * lanes);
+  firstRow = b.add(b.shl(block, p.blockRowsLog), b.mul(pass, lanes));
+  codes = b.scratch(std::min(kChunkTiles, getConstant(p.colTiles).value_or(kChunkTiles)) * 16 * lanes, b.getI8Type());
+  sums = b.scratch(instruction.mostTokens() * lanes, b.getI32Type());
+}
+
+/// One plane of one tile of columns.
+Values Task::step(ArrayRef<Value> sums, const Group &group, Value x, Value slot, Value at, Value mask) {
+  Values next(sums), planes;
+  VectorType type = b.i8s(instruction.bytes());
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value place = b.add(slot, v * instruction.bytes());
+    if (mask) {
+      Value from = v ? b.add(at, second) : at;
+      planes.push_back(b.createOrFold<arith::AndIOp>(b.load(p.weight, from, type), mask));
+      if (group.from == Codes::Shared)
+        b.store(planes.back(), codes, place);
+    } else {
+      planes.push_back(b.load(codes, place, type));
+    }
+  }
+  for (int64_t t = 0; t < group.tokens; ++t) {
+    Value four = b.broadcastDword(chunk.panel, b.add(x, 4 * t), instruction.bytes());
+    for (int64_t v = 0; v < vectors; ++v)
+      next[t * vectors + v] = instruction.dot(b, sums[t * vectors + v], planes[v], four);
+  }
+  return next;
+}
+
+/// The group's sums over the chunk, without biases.
+Values Task::add(const Group &group) {
+  const int64_t size = vectors * group.tokens, pitch = 4 * std::max<int64_t>(group.tokens, 4);
+  // A sum waits for its last addition: few sums are doubled, so that there are at least ten at work.
+  int64_t copies = 1;
+  while (copies < 4 && size * copies < 10 && size * (copies + 1) + vectors + 2 <= instruction.registers)
+    ++copies;
+  // Steps of few products are done two at a time: what steers the loop takes their ports as well.
+  const int64_t steps = std::max<int64_t>(copies, group.from == Codes::Packed && group.tokens <= 8 ? 2 : 1);
+  const bool masks = group.from != Codes::Masked, near = group.from == Codes::Packed;
+  Parts parts(b, chunk.tiles, near ? b.index(kNearBytes / (4 * lanes + 16 * instruction.mostTokens())) : chunk.tiles);
+  Values all(size * copies, b.constant(b.i32s(instruction.lanes), 0));
+  all.append({group.x, weights});
+  all = b.loop(b.index(0), parts.count, 1, all, [&](Value part, ValueRange outer) {
+    Value tiles = parts.sizeOf(b, part), rest = steps == 1 ? b.index(0) : b.rem(tiles, b.index(steps));
+    Value whole = b.sub(tiles, rest), skipped = b.mul(b.sub(chunk.tiles, tiles), pitch), at = outer.back();
+    const int64_t xAt = size * copies, slotAt = xAt + 1, maskAt = xAt + 2;
+    Values all(outer.take_front(xAt + 1));
+    if (getConstant(parts.count) != 1)
+      for (Value &sum : MutableArrayRef<Value>(all).take_front(xAt))
+        sum = b.shl(sum, 8);
+    all.push_back(b.index(0));
+    if (masks)
+      all.push_back(b.constant(b.i16s(2 * instruction.lanes), static_cast<int16_t>(0xc0c0)));
+    all = b.loop(b.index(0), b.index(4), 1, all, [&](Value plane, ValueRange now) {
+      Values next(now);
+      Value mask = masks ? b.bitcast(now[maskAt], b.i8s(instruction.bytes())) : Value();
+      for (Value &sum : MutableArrayRef<Value>(next).take_front(xAt))
+        sum = b.sra(sum, 2);
+      // The next task's lines, spread over all planes; of two steps done together one asks for a line of either.
+      Value ahead = b.add(following, b.select(b.equals(b.bitAnd(plane, 1), 0), b.index(0), second));
+      if (steps > 1)
+        ahead = b.add(ahead, b.mul(b.shr(plane, 1), p.stepBytes));
+      if (masks)
+        next[maskAt] = at;
+      for (auto [count, unroll] : {std::pair(whole, steps), std::pair(rest, int64_t(1))})
+        next = b.loop(b.index(0), count, unroll, next, [&, unroll = unroll](Value, ValueRange now) {
+          Values next(now);
+          for (int64_t i = 0; i < unroll; ++i) {
+            auto sums = MutableArrayRef<Value>(next).slice(i % copies * size, size);
+            if (masks && i % 2 == 0)
+              b.prefetch(p.weight, b.add(next[maskAt], ahead), /*locality=*/2);
+            llvm::copy(step(sums, group, next[xAt], next[slotAt], masks ? next[maskAt] : Value(), mask), sums.begin());
+            next[xAt] = b.add(next[xAt], pitch), next[slotAt] = b.add(next[slotAt], 4 * lanes);
+            if (masks)
+              next[maskAt] = b.add(next[maskAt], p.stepBytes);
+          }
+          return next;
+        });
+      next[xAt] = b.add(next[xAt], skipped);
+      if (masks)
+        next[maskAt] = b.shr(now[maskAt], 2);
+      return next;
+    });
+    all.resize(xAt);
+    all.append({b.add(outer[xAt], b.mul(tiles, pitch)), b.add(at, b.shl(tiles, p.stepBytesLog))});
+    return all;
+  });
+  Values total(ArrayRef(all).take_front(size));
+  for (int64_t i = size; i < size * copies; ++i)
+    total[i % size] = b.add(total[i % size], all[i]);
+  return total;
+}
+
+/// Adds biases and, after the first chunk, what is in acc.
+void Task::write(ArrayRef<Value> sums, const Group &group) {
+  VectorType type = b.i32s(instruction.lanes);
+  Value isFirst = b.equals(chunk.firstTile, 0), last = b.add(firstRow, lanes);
+  auto n = getConstant(p.n);
+  Value whole = n && *n % std::max(lanes, p.blockRows) == 0 ? b.constant(b.getI1Type(), 1)
+                                                            : b.cmp(arith::CmpIPredicate::sle, last, p.n);
+  auto biased = [&](Value sum, Value token) { return b.add(sum, b.broadcast(b.load(chunk.biases, token), type)); };
+  b.branch(
+      whole,
+      [&] {
+        Value at = group.acc, zero = b.constant(type, 0);
+        Value more = b.cmp(arith::CmpIPredicate::ne, chunk.firstTile, b.index(0));
+        Value mask = b.broadcast(more, b.vec(instruction.lanes, b.getI1Type()));
+        for (int64_t i = 0; i < vectors * group.tokens; ++i) {
+          Value sum = biased(sums[i], b.add(group.first, i / vectors));
+          Value to = b.add(at, i % vectors * instruction.lanes);
+          if (getConstant(isFirst) != 1)
+            sum = b.add(sum, vector::MaskedLoadOp::create(b, type, p.acc, ValueRange{to}, mask, zero));
+          b.store(sum, p.acc, to);
+          at = i % vectors == vectors - 1 ? b.add(at, p.accStride) : at;
+        }
+      },
+      [&] {
+        for (auto [i, sum] : llvm::enumerate(sums))
+          b.store(sum, this->sums, b.index(i * instruction.lanes));
+        Values start{b.sub(group.acc, firstRow), b.index(0)};
+        b.loop(group.first, b.add(group.first, group.tokens), 1, start, [&](Value token, ValueRange now) {
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value row = b.add(firstRow, instruction.lanes * v);
+            b.branch(b.cmp(arith::CmpIPredicate::slt, row, p.n), [&] {
+              Value sum = biased(b.load(this->sums, b.add(now[1], instruction.lanes * v), type), token);
+              storeRows(b, p, sum, now[0], row, isFirst);
+            });
+          }
+          return Values{b.add(now[0], p.accStride), b.add(now[1], lanes)};
+        });
+      });
+}
+
+/// The group of that number, of `fewest` tokens at least.
+void Task::run(Value index, Codes from, int64_t fewest) {
+  Value first = chunk.groups.startOf(b, index), size = chunk.groups.sizeOf(b, index);
+  Value x = b.mul(first, b.shl(chunk.tiles, 4)), acc = b.add(b.mul(b.add(chunk.from, first), p.accStride), firstRow);
+  auto known = getConstant(chunk.groups.size);
+  for (int64_t few = fewest, most = instruction.mostTokens(); few <= most; ++few)
+    if (!known || few == *known || few == *known - 1)
+      b.branch(b.equals(size, few), [&] {
+        Value line = acc; // lines that are written in the end: by then they are here
+        for (int64_t t = 0; t < few; ++t, line = b.add(line, p.accStride))
+          for (int64_t row = 0; row < lanes; row += 16)
+            b.prefetch(p.acc, b.add(line, row), /*locality=*/2);
+        Group group{few, from, first, x, acc};
+        write(add(group), group);
+      });
+}
+
 void x86::emitVnniTile(KernelBuilder &b, const Product &p, Value from, Value to, int64_t least,
                        const Vpdpbusd &instruction) {
-  // More tokens than a group can hold go in groups that are half full or more.
-  const int64_t fewest = std::min(least, (instruction.mostTokens() + 1) / 2);
-  Parts blocks(b, b.sub(to, from), kMostTokens);
-  b.loop(b.index(0), blocks.count, 1, {from}, [&](Value i, ValueRange now) {
-    Value end = b.add(now[0], blocks.sizeOf(b, i));
-    emitBlock(b, p, now[0], end, fewest, instruction);
-    return Values{end};
+  const int64_t most = instruction.mostTokens(), lanes = Task::vectors * instruction.lanes;
+  const int64_t half = (most + 1) / 2; // more tokens than a group can hold go in groups that are half full or more
+  Value all = b.sub(to, from), zero = b.index(0), one = b.index(1);
+  // Few tokens, one group, go in longer chunks.
+  const int64_t blockTokens = std::min(kMostTokens, getConstant(all).value_or(kMostTokens));
+  const int64_t chunkTiles = std::min(kChunkTiles, getConstant(p.colTiles).value_or(kChunkTiles));
+  const int64_t fewTiles = std::min(kMostTiles, getConstant(p.colTiles).value_or(kMostTiles));
+  const int64_t places = std::max((blockTokens + 3) * chunkTiles, (std::min(blockTokens, most) + 3) * fewTiles);
+  Parts blocks(b, all, b.index(kMostTokens));
+  Value panel = b.scratch(places * Product::kTile, p.activation);
+  Value biases = b.scratch(blockTokens + 3, b.getI32Type());
+  const int64_t passes = std::max<int64_t>(p.blockRows / lanes, 1), blocksLog = p.blockRows < lanes;
+  Value tasks = b.mul(b.ceilDiv(p.rowBlocks, 1 << blocksLog), passes);
+  b.loop(zero, blocks.count, 1, [&](Value i) {
+    Value first = b.add(from, blocks.startOf(b, i));
+    Parts groups(b, blocks.sizeOf(b, i), b.index(most));
+    Value limit = b.select(b.equals(groups.count, 1), b.index(fewTiles), b.index(chunkTiles));
+    Parts chunks(b, p.colTiles, limit);
+    b.loop(zero, chunks.count, 1, [&](Value j) {
+      Chunk chunk{b, p, instruction, first, groups, panel, biases, chunks.startOf(b, j), chunks.sizeOf(b, j)};
+      chunk.pack();
+      b.forall(tasks, getGrain(p, 16 << 10) * passes, [&](Value index) {
+        Task task{b, p, chunk, instruction};
+        task.start(index);
+        auto packed = [&] {
+          b.loop(zero, groups.count, 1, [&](Value i) { task.run(i, Task::Codes::Packed, std::min(least, half)); });
+        };
+        auto shared = [&] {
+          task.run(zero, Task::Codes::Shared, most / 2 + 1); // the larger ones come first
+          b.loop(one, groups.count, 1, [&](Value i) { task.run(i, Task::Codes::Masked, half); });
+        };
+        // With 256 bits a mask takes a port that vpdpbusd does not.
+        instruction.lanes < 16 ? packed() : b.branch(b.equals(groups.count, 1), packed, shared);
+      });
+    });
   });
 }

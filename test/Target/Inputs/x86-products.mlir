@@ -24,6 +24,11 @@ func.func @ternary_fourteen(%x: memref<14x2560xi8>, %w: memref<1638400xi8>, %acc
     {encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>}
   return
 }
+func.func @ternary_sixteen(%x: memref<16x2560xi8>, %w: memref<1638400xi8>, %acc: memref<16x2560xi32>) {
+  ternary.matmul ins(%x, %w : memref<16x2560xi8>, memref<1638400xi8>) outs(%acc : memref<16x2560xi32>)
+    {encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>}
+  return
+}
 func.func @ternary_prefill(%x: memref<128x2560xi8>, %w: memref<1638400xi8>, %acc: memref<128x2560xi32>) {
   ternary.matmul ins(%x, %w : memref<128x2560xi8>, memref<1638400xi8>) outs(%acc : memref<128x2560xi32>)
     {encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>}

@@ -1,7 +1,8 @@
 """Innermost loops of x86-64 code: `llvm-objdump -d --no-show-raw-insn` on stdin.
 
 For each function the loops that hold INSTRUCTION (first argument), how long they are and what they hold. With a second
-argument, a page: each of its blocks that opens with ```asm NAME must be the loop of function NAME, the shortest of them.
+argument, a page: each of its blocks that opens with ```asm NAME must be the loop of function NAME: of those that hold
+INSTRUCTION most often the shortest.
 """
 
 import re
@@ -18,12 +19,12 @@ def text_of(loop):
 def main():
     wanted, found = sys.argv[1], {}
     for name, body in functions(line.rstrip("\n") for line in sys.stdin):
-        name = name.removesuffix("_body")
+        name = re.sub(r"_body(_\d+)?$", "", name)
         for loop in innermost(body):
             count = sum(mnemonic == wanted for _, mnemonic, _ in loop)
             if not count:
                 continue
-            found.setdefault(name, []).append(loop)
+            found.setdefault(name, []).append((-count, len(loop), loop))
             wide = sum(mnemonic == wanted and "%zmm" in operands for _, mnemonic, operands in loop)
             broadcasts = sum(mnemonic == "vpbroadcastd" and "(" in operands or "{1to" in operands
                              for _, mnemonic, operands in loop)
@@ -37,7 +38,7 @@ def main():
     for name, block in blocks:
         if name not in found:
             continue
-        lines = text_of(min(found[name], key=len))
+        lines = text_of(min(found[name])[2])
         same = [line.split() for line in block.splitlines()] == [line.split() for line in lines]
         print(f"{name}: the page {'shows this loop' if same else 'shows another loop than'}")
         if not same:

@@ -123,8 +123,9 @@ struct Product {
   static PackedLayout getLayout(int64_t interleave = 2) { return PackedLayout{2, kTile, kTile, interleave}; }
 };
 
-/// Rows n, n+1, ... of one token: `lanes` values to acc, of which only the rows inside the matrix are written.
-void storeRows(KernelBuilder &b, const Product &p, Value lanes, Value accRow, Value row);
+/// Rows n, n+1, ... of one token: `lanes` values to acc, of which only the rows inside the matrix are written. If there
+/// is an `isFirst` and it is false, they are added to the integers that stand there.
+void storeRows(KernelBuilder &b, const Product &p, Value lanes, Value accRow, Value row, Value isFirst = {});
 
 /// Asks for weights ahead of `at`, where a step of `bytes` bytes is read in order: for those of 1 KB ahead into the
 /// first cache, and of 4.5 KB, past the page in which hardware looks ahead by itself, into the second.
