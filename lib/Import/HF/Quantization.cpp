@@ -34,9 +34,12 @@ Quantization setun::hf::readQuantization(const json::Object &object, StringRef p
   result.norm = keys.flag("use_rms_norm", false);
   result.normEpsilon = keys.number("rms_norm_eps", 0, 1e-6);
   result.unconverted = keys.texts("modules_to_not_convert");
-  keys.rejectUnread([](StringRef key, const json::Value &value) { return value.getAsBoolean() == false; },
-                    "quant_method, linear_class, quantization_mode, use_rms_norm, rms_norm_eps, "
-                    "modules_to_not_convert");
+  // Switches that are off, and `bits`, which some writers add: the packing has two.
+  auto isHarmless = [](StringRef key, const json::Value &value) {
+    return value.getAsBoolean() == false || (key == "bits" && value.getAsInteger() == 2);
+  };
+  keys.rejectUnread(isHarmless, "quant_method, linear_class, quantization_mode, use_rms_norm, rms_norm_eps, "
+                                "modules_to_not_convert");
   return result;
 }
 

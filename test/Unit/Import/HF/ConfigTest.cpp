@@ -209,6 +209,7 @@ TEST(Config, Quantization) {
     return read("LlamaForCausalLM", R"("quantization_config":{"quant_method":"bitnet")" + more + "}").quantization;
   };
   EXPECT_EQ(quantization("").kind, Quantization::BitLinear);
+  EXPECT_EQ(quantization(R"(,"bits":2)").kind, Quantization::BitLinear);
   EXPECT_EQ(quantization(R"(,"quantization_mode":"online")").kind, Quantization::BitLinear);
   EXPECT_EQ(quantization(R"(,"linear_class":"autobitlinear")").kind, Quantization::Offline);
   EXPECT_EQ(quantization(R"(,"linear_class":"autobitlinear","quantization_mode":"online")").kind, Quantization::Online);
