@@ -46,6 +46,8 @@ def test_a_prompt_is_continued(model):
     assert run(model[0], "--prompt", "a", "-n", 9, "--stop", "ef")[0] == "bcd\n"
     assert run(model[0], "--prompt", "a", "-n", 9, "--stop-tokens", "102,100")[0] == "bc\n"
     assert run(model[0], "--prompt", "a", "-n", 0) == ("", "")
+    nothing = json.loads(run(model[0], "--prompt", "a", "-n", 0, "--json")[0])
+    assert nothing["tokens"] == [] and nothing["text"] == "" and nothing["finish"] == "length"
 
 
 def test_a_prompt_from_a_file(model, tmp_path):

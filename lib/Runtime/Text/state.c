@@ -212,8 +212,9 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
   bool whole = logits && (!head->logits || !lm->vocabulary || head->logits == (uint64_t)lm->vocabulary);
   if (!whole || head->states != states)
     return setun_lm_fail(lm, "it is not as this model writes them");
-  int64_t length = (int64_t)head->tokens, capacity = lm->length + setun_lm_room(lm);
-  if (setun_lm_room(lm) != INT64_MAX && length > capacity)
+  int64_t length = (int64_t)head->tokens, room = setun_lm_room(lm);
+  int64_t capacity = room == INT64_MAX ? room : lm->length + room;
+  if (length < 0 || length > capacity)
     return setun_lm_fail(lm, "its %lld tokens do not fit into the context of %lld", (long long)length,
                          (long long)capacity);
   setun_tensor *tensors = calloc(states + 1, sizeof *tensors);

@@ -67,11 +67,6 @@ static int answer(const setun_command *command, setun_talk *talk, const int64_t 
   if (!by_text && !command->count.size)
     talk->generation.max_tokens = 100;
   talk->generation.continues = 1;
-  if (command->count.size && command->count.items[0] == 0) {
-    if (setun_lm_extend(talk->lm, ids, (int64_t)count))
-      return setun_text_fail(error, "%s", setun_lm_error(talk->lm));
-    return 0;
-  }
   int failed = setun_talk_answer(talk, command, ids, count, NULL, &answer, error);
   if (!failed && command->json)
     setun_answer_print(&answer, talk->lm);

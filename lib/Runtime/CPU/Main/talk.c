@@ -135,8 +135,11 @@ int setun_talk_answer(setun_talk *talk, const setun_command *command, const int6
       return setun_text_fail(error, "%s", setun_lm_error(talk->lm));
   double middle = setun_now();
   answer->prompt_seconds = middle - start;
-  int failed =
-      left > 0 ? 0 : setun_lm_generate(talk->lm, talk->sampler, &talk->generation, keep_token, answer, &answer->finish);
+  int failed = 0;
+  if (left <= 0 && command->count.size && command->count.items[0] == 0)
+    answer->finish = SETUN_FINISH_LENGTH; /* -n 0: the prompt alone */
+  else if (left <= 0)
+    failed = setun_lm_generate(talk->lm, talk->sampler, &talk->generation, keep_token, answer, &answer->finish);
   answer->seconds = setun_now() - middle;
   return failed ? setun_text_fail(error, "%s", setun_lm_error(talk->lm)) : 0;
 }
