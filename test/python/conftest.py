@@ -22,15 +22,16 @@ def exports(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def compiled(exports, tmp_path_factory):
-    """compiled(name, *flags): the path of the executable made from an export."""
+def compiled(request, tmp_path_factory):
+    """compiled(name, *flags, source=None): the path of the executable made from an export, or from the file or folder `source`."""
     folder, made = tmp_path_factory.mktemp("compiled"), {}
 
     def make(name, *flags, source=None):
-        key = (name, *flags)
+        key = (name, source, *flags)
         if key not in made:
             program = folder / f"{name}-{len(made)}"
-            command = [BUILD / "bin" / "setun", "compile", source or exports / f"{name}.onnx", "-o", program, "--context", "256", *flags]
+            path = source or request.getfixturevalue("exports") / f"{name}.onnx"
+            command = [BUILD / "bin" / "setun", "compile", path, "-o", program, "--context", "256", *flags]
             result = subprocess.run(command, capture_output=True, text=True)
             assert result.returncode == 0, result.stderr
             made[key] = program
