@@ -93,11 +93,22 @@ def wide():
         torch.Tensor.float, torch.Tensor.to = to_float, to
 
 
+@contextlib.contextmanager
+def one_thread():
+    """Small products wait for other threads longer than they take."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 @torch.no_grad()
 def logits(folder: pathlib.Path, texts: np.ndarray, dtype: torch.dtype = torch.float32, stepwise: bool = False) -> np.ndarray:
     """Logits [texts, S, V] of token ids [texts, S], each text at once or, with `stepwise`, token by token with a cache."""
     model = load(folder, dtype)
-    with torch.compiler.set_stance("force_eager"), wide() if dtype == torch.float64 else contextlib.nullcontext():
+    with torch.compiler.set_stance("force_eager"), one_thread(), wide() if dtype == torch.float64 else contextlib.nullcontext():
         found = [in_steps(model, ids) if stepwise else model(torch.from_numpy(ids)[None]).logits[0] for ids in texts]
     result = torch.stack(found)
     assert result.dtype == dtype

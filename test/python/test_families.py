@@ -1,9 +1,9 @@
 """Checkpoint folders of every family, form and option, compiled and held against transformers by the parity rule (docs/parity.md).
 
-Without activation quantizers (forms "plain" and "master" of families that do not quantize them) logits must be within 1e-4 of
-transformers' (rule b). With them models are judged by distance to a float64 run (c) and by argmax (d); those have some hundred
-thousand roundings, so that both frameworks flip some. Every model must also give the same bytes taken whole, in chunks, token by
-token, and on one and two threads.
+Without activation quantizers (form "plain", and "master" of families that do not quantize) logits must be within 1e-4 of
+transformers' (rule b). With them models are judged by distance to a float64 run (c) and by argmax (d); they have millions of
+roundings, so that either framework flips some in nearly every text: the median of texts of which half have a flip says nothing.
+Every model must also give the same bytes taken whole, in chunks, token by token, and on one and two threads.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from setun import synth
 from tinylm import parity
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
-WIDER = {"hidden_size": 200, "intermediate_size": 332, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2}
+WIDER = {"hidden_size": 200, "intermediate_size": 332, "num_hidden_layers": 6, "num_attention_heads": 4, "num_key_value_heads": 2}
 CONTEXT = 256
 
 
@@ -68,11 +68,11 @@ CLOSE = {
 QUANTIZED = {
     "BitNet 2B-4T type: packed, multiplies": Case("tiny-bitnet", config=WIDER),
     "BitNet 2B-4T type: bf16 masters, online": Case("tiny-bitnet", "online", config={**WIDER, "intermediate_size": 333}),
-    "1bitLLM: f32 masters": Case("tiny-1bitllm", config={"num_hidden_layers": 4}),
-    "1bitLLM: f16 masters": Case("tiny-1bitllm", dtype="f16", config={"num_hidden_layers": 4}),
+    "1bitLLM: f32 masters": Case("tiny-1bitllm", config={"num_hidden_layers": 6}),
+    "1bitLLM: f16 masters": Case("tiny-1bitllm", dtype="f16", config={"num_hidden_layers": 6}),
     "Llama 3 1.58 type: packed, divides": Case("tiny-llama", config=WIDER),
-    "Falcon3 type: packed, divides, heads of 100": Case("tiny-falcon3", config={"num_hidden_layers": 4}),
-    "Falcon-E type: bf16 masters, online": Case("tiny-falcon3", "online", config={"num_hidden_layers": 4}),
+    "Falcon3 type: packed, divides, heads of 100": Case("tiny-falcon3", config={"num_hidden_layers": 6}),
+    "Falcon-E type: bf16 masters, online": Case("tiny-falcon3", "online", config={"num_hidden_layers": 6}),
     "use_rms_norm, packed, divides, biases": Case("tiny-llama", config={**WIDER, "attention_bias": True, "mlp_bias": True},
                                                   quantization={"use_rms_norm": True, "rms_norm_eps": 1e-4}),
     "packed, multiplies, biases, tied": Case("tiny-llama", config={**WIDER, "attention_bias": True, "mlp_bias": True,
@@ -104,7 +104,7 @@ class Model:
 
     def figures(self):
         """parity.compare's figures, of float32 and float64 transformers."""
-        ours = np.stack([self.run(ids) for ids in self.texts])
+        ours = np.stack([self.run(ids, "--threads", "1") for ids in self.texts])
         theirs = reference.logits(self.folder, self.texts, stepwise=self.case.stepwise)
         exact = reference.logits(self.folder, self.texts, torch.float64, self.case.stepwise)
         found = parity.compare(ours, theirs, exact, self.texts)
@@ -157,7 +157,7 @@ def test_close(make, table, name):
 @pytest.mark.parametrize("name", QUANTIZED)
 def test_quantized(make, table, name):
     """(c) and (d), and equal bytes however the text is taken."""
-    model = make(QUANTIZED[name], 6, 250)
+    model = make(QUANTIZED[name], 12, 250)
     figures = model.figures()
     table.append((name, figures))
     # The perplexity of random text in a random model is no property of either: test_shipped_folder.py judges that.
