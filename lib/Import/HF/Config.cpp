@@ -129,7 +129,7 @@ Config setun::hf::readConfig(const json::Object &object, StringRef path, Refusal
   if (refuse)
     return config; // sizes that others count on
   config.windows = readWindows(keys, object, config);
-  config.rope = readRope(keys, object, path, config, config.ropeName, refuse);
+  config.rope = readRope(keys, path, config, config.ropeName, refuse);
   const json::Object *quantization = keys.group("quantization_config");
   if (quantization && family.alwaysOnline)
     keys.reject("quantization_config", "none with " + family.architecture + ", whose layers quantize by themselves");

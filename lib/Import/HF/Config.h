@@ -50,8 +50,7 @@ struct Config {
 Config readConfig(const llvm::json::Object &object, llvm::StringRef path, Refusal &refuse);
 
 /// The rotary embedding (Rope.cpp): rope_theta, rope_scaling, and rope_parameters as transformers 5 spells them.
-decoder::Rope readRope(Keys &keys, const llvm::json::Object &object, llvm::StringRef path, const Config &config,
-                       std::string &name, Refusal &refuse);
+decoder::Rope readRope(Keys &keys, llvm::StringRef path, const Config &config, std::string &name, Refusal &refuse);
 
 /// Quantization.cpp.
 Quantization readQuantization(const llvm::json::Object &object, llvm::StringRef path, Refusal &refuse);

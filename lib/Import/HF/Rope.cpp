@@ -21,7 +21,7 @@ using namespace setun::hf;
 constexpr int64_t kMostPositions = int64_t(1) << 31;
 
 /// The group of parameters: the one of the two spellings that has any; empty if neither.
-static const json::Object *findGroup(Keys &keys, const json::Object &object, std::string &name, Refusal &refuse) {
+static const json::Object *findGroup(Keys &keys, std::string &name) {
   const json::Object *scaling = keys.group("rope_scaling"), *parameters = keys.group("rope_parameters");
   bool both = scaling && parameters && !scaling->empty() && !parameters->empty();
   if (both && *scaling != *parameters)
@@ -30,7 +30,7 @@ static const json::Object *findGroup(Keys &keys, const json::Object &object, std
   return name == "rope_scaling" ? scaling : parameters;
 }
 
-static void readScaling(Keys &keys, const Config &config, decoder::Rope &rope, Refusal &refuse) {
+static void readScaling(Keys &keys, const Config &config, decoder::Rope &rope) {
   using decoder::Rope;
   if (rope.kind == Rope::LinearScaling || rope.kind == Rope::DynamicNtk || rope.kind == Rope::Llama3)
     rope.factor = keys.number("factor", 1);
@@ -51,8 +51,6 @@ static void readScaling(Keys &keys, const Config &config, decoder::Rope &rope, R
     rope.mscale = keys.number("mscale", 0, 0);
     rope.mscaleAllDim = keys.number("mscale_all_dim", 0, 0);
     rope.truncate = keys.flag("truncate", true);
-    if (rope.theta <= 1)
-      refuse("key 'rope_theta' is " + show(rope.theta) + "; supported with 'yarn': above 1");
   }
   if (rope.kind == Rope::Llama3) {
     rope.lowFrequencyFactor = keys.positive("low_freq_factor");
@@ -69,8 +67,8 @@ static void readScaling(Keys &keys, const Config &config, decoder::Rope &rope, R
   }
 }
 
-decoder::Rope setun::hf::readRope(Keys &keys, const json::Object &object, StringRef path, const Config &config,
-                                  std::string &name, Refusal &refuse) {
+decoder::Rope setun::hf::readRope(Keys &keys, StringRef path, const Config &config, std::string &name,
+                                  Refusal &refuse) {
   decoder::Rope rope;
   rope.dimension = config.headSize;
   rope.originalLength = config.positions;
@@ -84,7 +82,7 @@ decoder::Rope setun::hf::readRope(Keys &keys, const json::Object &object, String
 
   std::string groupName;
   static const json::Object none;
-  const json::Object *group = findGroup(keys, object, groupName, refuse);
+  const json::Object *group = findGroup(keys, groupName);
   Keys own(group ? *group : none, (path + ": " + groupName).str(), refuse);
   rope.theta = own.positive("rope_theta", rope.theta);
   if (own.number("partial_rotary_factor", 0, 1) != 1)
@@ -108,7 +106,9 @@ decoder::Rope setun::hf::readRope(Keys &keys, const json::Object &object, String
     rope.originalLength = std::max<int64_t>(2, original.value_or(ownOriginal));
   if (rope.kind == decoder::Rope::Default && own.number("factor", 0, 1) != 1)
     own.reject("factor", "a factor together with its rope_type");
-  readScaling(own, config, rope, refuse);
+  readScaling(own, config, rope);
+  if (rope.kind == decoder::Rope::Yarn && rope.theta <= 1) // of which the logarithm divides
+    refuse(path + ": key 'rope_theta' is " + show(rope.theta) + "; supported with 'yarn': numbers above 1");
   // transformers passes over parameters of other types.
   static const StringSet<> parameters = {"factor",       "attention_factor", "beta_fast",       "beta_slow",
                                          "short_factor", "long_factor",      "low_freq_factor", "high_freq_factor",

@@ -173,6 +173,8 @@ TEST(Config, RopeRefused) {
             std::string::npos);
   EXPECT_NE(reason(R"("partial_rotary_factor":0.5)").find("key 'partial_rotary_factor' is 0.5"), std::string::npos);
   EXPECT_NE(reason(R"("rope_theta":0)").find("key 'rope_theta' is 0; supported: a number above 0"), std::string::npos);
+  EXPECT_EQ(reason(R"("rope_theta":1,"rope_scaling":{"type":"yarn","factor":2})"),
+            "c: key 'rope_theta' is 1; supported with 'yarn': numbers above 1");
   EXPECT_NE(reason(R"("rope_scaling":[])").find("key 'rope_scaling' is []; supported: an object"), std::string::npos);
 }
 
