@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tokenizer.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"

@@ -46,8 +46,8 @@ private:
 };
 } // namespace
 
-/// Ruby's \w.
-static const char wordSet[] = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+/// Oniguruma's \w, which has the numbers of Latin-1.
+static const char wordSet[] = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xb2\\xb3\\xb9\\xbc-\\xbe";
 
 /// A property by the names that both know.
 Error Translator::translateProperty(bool negated) {
@@ -161,14 +161,16 @@ Error Translator::translateSetElement() {
   if (rest.starts_with("[:")) {
     bool negated = rest.starts_with("[:^");
     StringRef name = rest.drop_front(negated ? 3 : 2).take_while(isAlpha);
-    StringRef set = StringSwitch<StringRef>(name)
-                        .Case("alpha", "p{Alphabetic}")
-                        .Case("digit", "p{Nd}")
-                        .Case("space", "s")
-                        .Case("cntrl", "p{Cc}")
-                        .Default("");
+    StringRef set =
+        StringSwitch<StringRef>(name)
+            .Case("alpha",
+                  "p{Alphabetic}\\x{363}-\\x{36f}\\x{c04}\\x{f82}\\x{f83}\\x{1dd3}-\\x{1de6}\\x{11080}\\x{11081}")
+            .Case("digit", "p{Nd}")
+            .Case("space", "s")
+            .Case("cntrl", "p{Cc}")
+            .Default("");
     rest = rest.drop_front((negated ? 3 : 2) + name.size());
-    if (set.empty() || !consume(":]"))
+    if (set.empty() || (negated && name == "alpha") || !consume(":]"))
       return refuse("[:" + name.take_front(20) + ":]");
     out += "\\" + (negated ? std::string(1, toUpper(set[0])) + set.drop_front().str() : set.str());
     return Error::success();

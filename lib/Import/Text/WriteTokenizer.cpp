@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tokenizer.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;

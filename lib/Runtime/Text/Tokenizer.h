@@ -184,7 +184,8 @@ typedef struct text_context {
   const text_vocabulary *vocabulary;
   int64_t *ids;
   size_t capacity, count;
-  bool keep;         /* the word's tokens are for the cache, too */
+  bool keep; /* the word's tokens are for the cache, too */
+  bool damaged;
   size_t word_begin; /* count at the word's start */
   uint32_t word_ids[8];
   text_buffer input, normal[2], chunk, key, work[4];

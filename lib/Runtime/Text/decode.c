@@ -113,6 +113,8 @@ static int push_strip(setun_stream *stream, size_t index, const text_step *step,
       size -= what.size;
     return push(stream, index + 1, text, size);
   }
+  if (!size)
+    return 0;
   for (; !s->begun && s->count < step->value && begins_with(text, size, what); ++s->count)
     text += what.size, size -= what.size;
   s->begun |= size > 0;
@@ -133,6 +135,8 @@ static int push_replace_fused(setun_stream *stream, size_t index, text_span what
                               size_t size) {
   stage *s = &stream->stages[index];
   const uint8_t *found;
+  if (!size)
+    return 0;
   s->work.size = 0;
   if (text_append(&s->held, text, size))
     return -1;
@@ -316,6 +320,12 @@ static int push_id(setun_stream *stream, int64_t id) {
     text = v->shown[added];
   } else if (id >= 0 && (uint64_t)id < v->num_texts) {
     text = text_string(v, v->texts[id]);
+    /* Of a text that is there twice (Unigram) the other one may be special. */
+    if (stream->flags & SETUN_SKIP_SPECIAL && v->table->model == SETUN_MODEL_UNIGRAM && text.data) {
+      added = text_find_added(v, text_find_token(v, text.data, text.size));
+      if (added >= 0 && v->hidden[added])
+        return 0;
+    }
   }
   return text.data && text_is_valid(text.data, text.size) ? push(stream, 0, text.data, text.size) : 0;
 }

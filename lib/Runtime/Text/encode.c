@@ -165,7 +165,7 @@ int64_t setun_encode_pieces(const setun_tokenizer *tokenizer, const setun_piece 
     context->ids = ids;
     context->capacity = ids ? capacity : 0;
     context->count = 0;
-    context->keep = false;
+    context->keep = context->damaged = false;
     text_span text = {0};
     if (count == 1 && text_is_valid((const uint8_t *)pieces->text, pieces->size)) { /* as it is */
       text = (text_span){(const uint8_t *)pieces->text, pieces->size};
@@ -173,7 +173,7 @@ int64_t setun_encode_pieces(const setun_tokenizer *tokenizer, const setun_piece 
     } else if (!(failed = join_pieces(context, pieces, count, runs, &num_runs))) {
       text = (text_span){context->input.data, context->input.size};
     }
-    failed = failed || encode_text(context, text, runs, num_runs, flags);
+    failed = failed || encode_text(context, text, runs, num_runs, flags) || context->damaged;
   }
   free(runs);
   int64_t result = failed ? -1 : (int64_t)context->count;

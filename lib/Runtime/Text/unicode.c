@@ -7,7 +7,22 @@
 /* The one file that knows utf8proc. */
 
 #include "Tokenizer.h"
+#include "UnicodeDifferences.h"
 #include <string.h>
+
+static const text_range *find_range(const text_range *ranges, size_t count, uint32_t c) {
+  size_t begin = 0, end = count;
+  while (begin < end) {
+    size_t middle = begin + (end - begin) / 2;
+    if (ranges[middle].last < c)
+      begin = middle + 1;
+    else
+      end = middle;
+  }
+  return begin < count && ranges[begin].first <= c ? &ranges[begin] : NULL;
+}
+
+#define FIND(ranges, c) find_range(ranges, sizeof ranges / sizeof *ranges, c)
 
 bool text_is_space(uint32_t c) {
   if (c < 0x80)
@@ -25,35 +40,36 @@ bool text_is_numeric(uint32_t c) {
   if (c < 0x80)
     return c >= '0' && c <= '9';
   utf8proc_category_t kind = category(c);
-  return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
+  bool numeric = kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
+  return numeric != !!FIND(numeric_differences, c);
 }
 
 bool text_is_punctuation(uint32_t c) {
   if (c < 0x80)
     return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
   utf8proc_category_t kind = category(c);
-  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO;
+  return (kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO) != !!FIND(punctuation_differences, c);
 }
 
 bool text_is_mark(uint32_t c, bool nonspacing) {
   if (c < 0x300)
     return false;
   utf8proc_category_t kind = category(c);
-  return kind == UTF8PROC_CATEGORY_MN ||
-         (!nonspacing && (kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME));
+  if (nonspacing)
+    return (kind == UTF8PROC_CATEGORY_MN) != !!FIND(nonspacing_differences, c);
+  bool mark = kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME;
+  return mark != !!FIND(mark_differences, c);
 }
 
 bool text_is_other(uint32_t c) {
   if (c < 0x80)
     return c < 0x20 || c == 0x7f;
   utf8proc_category_t kind = category(c);
-  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO ||
-         kind == UTF8PROC_CATEGORY_CS;
+  bool other = kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
+  return other != !!FIND(other_differences, c);
 }
 
-bool text_is_word(uint32_t c) {
-  if (c < 0x80)
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+static bool is_word(uint32_t c) {
   switch (category(c)) {
   case UTF8PROC_CATEGORY_LU:
   case UTF8PROC_CATEGORY_LL:
@@ -73,9 +89,18 @@ bool text_is_word(uint32_t c) {
   }
 }
 
+bool text_is_word(uint32_t c) {
+  if (c < 0x80)
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  return is_word(c) != !!FIND(word_differences, c);
+}
+
 uint32_t text_lower(uint32_t c) {
   if (c < 0x80)
     return c >= 'A' && c <= 'Z' ? c + 32 : c;
+  const text_range *range = c < 0x1c89 ? NULL : FIND(lower_differences, c);
+  if (range)
+    return c + (uint32_t)range->other;
   return (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
 }
 
@@ -129,14 +154,23 @@ int text_normal_form(text_buffer *into, const uint8_t *text, size_t size, uint32
       return -1;
     if (at == size)
       break;
-    bool done = form == SETUN_NORM_NFC;
-    while (at < size && text[at] >= 0x80) {
-      size_t step;
-      done &= is_composed(text_read_char(text + at, &step));
-      at += step;
+    bool done = form == SETUN_NORM_NFC, newer = false;
+    size_t step = 0;
+    for (; at < size && text[at] >= 0x80; at += step) {
+      uint32_t c = text_read_char(text + at, &step);
+      if (is_composed(c))
+        continue;
+      if ((newer = FIND(newer_differences, c)))
+        break;
+      done = false;
     }
     if (done ? text_append(into, text + plain, at - plain) : normalize_run(into, text + plain, at - plain, options))
       return -1;
+    if (newer) { /* it stands as it is, and nothing joins across it */
+      if (text_append(into, text + at, step))
+        return -1;
+      at += step;
+    }
   }
   return 0;
 }
@@ -155,12 +189,14 @@ size_t text_first_grapheme(const uint8_t *text, size_t size) {
   return at;
 }
 #else
-bool text_is_numeric(uint32_t c) { return c >= '0' && c <= '9'; }
-bool text_is_punctuation(uint32_t c) { return c < 0; }
-bool text_is_mark(uint32_t c, bool nonspacing) { return nonspacing && c < 0; }
-bool text_is_other(uint32_t c) { return c < 0x20; }
-bool text_is_word(uint32_t c) { return c >= 'a' && c <= 'z'; }
-uint32_t text_lower(uint32_t c) { return c; }
+bool text_is_numeric(uint32_t c) { return FIND(numeric_differences, c); }
+bool text_is_punctuation(uint32_t c) { return FIND(punctuation_differences, c); }
+bool text_is_mark(uint32_t c, bool nonspacing) {
+  return nonspacing ? FIND(nonspacing_differences, c) : FIND(mark_differences, c);
+}
+bool text_is_other(uint32_t c) { return FIND(other_differences, c); }
+bool text_is_word(uint32_t c) { return FIND(word_differences, c); }
+uint32_t text_lower(uint32_t c) { return FIND(lower_differences, c) || FIND(newer_differences, c) ? 0 : c; }
 int text_normal_form(text_buffer *into, const uint8_t *text, size_t size, uint32_t form) {
   (void)into, (void)text, (void)size, (void)form;
   return -1;
@@ -171,7 +207,30 @@ size_t text_first_grapheme(const uint8_t *text, size_t size) {
 }
 #endif
 
+/* Characters below have no shadow, and hide none. */
+static bool has_no_shadow(uint32_t c) {
+  return c < 0x897 || (c >= 0x3200 && c <= 0xa7ca) || (c >= 0xac00 && c <= 0x104ff);
+}
+
 const uint8_t *text_shadow(text_buffer *buffer, const uint8_t *text, size_t size) {
-  (void)buffer, (void)size;
-  return text;
+  bool copied = false;
+  size_t step;
+  for (size_t at = 0; at < size; at += step) {
+    if (text[at] < 0xe0) {
+      step = text[at] < 0x80 ? 1 : 2;
+      continue;
+    }
+    uint32_t c = text_read_char(text + at, &step);
+    const text_range *range = has_no_shadow(c) ? NULL : FIND(shadows, c);
+    if (!range)
+      continue;
+    if (!copied) {
+      buffer->size = 0;
+      if (text_append(buffer, text, size))
+        return NULL;
+      copied = true;
+    }
+    text_write_char(buffer->data + at, (uint32_t)range->other);
+  }
+  return copied ? buffer->data : text;
 }

@@ -46,6 +46,10 @@ static int level_word(text_context *context, const uint8_t *word, size_t size) {
 }
 
 void text_emit(text_context *context, uint32_t id) {
+  if (id >= context->vocabulary->table->num_ids) { /* of a damaged table */
+    context->damaged = true;
+    return;
+  }
   if (context->keep && context->count - context->word_begin < 8)
     context->word_ids[context->count - context->word_begin] = id;
   if (context->count < context->capacity)
