@@ -45,6 +45,8 @@ typedef enum setun_text_model {
 #define SETUN_MODEL_FUSE_UNK 4u
 #define SETUN_MODEL_FALLBACK 8u /* byte_ids are the tokens <0x00> to <0xFF> */
 
+#define SETUN_BPE_WORD_STARTS 16u /* no merge goes across the start of a run of U+2581: words begin there */
+
 /* What is done to text or tokens. `a` and `b` are strings, `value` a number or a set of flags. */
 typedef enum setun_text_kind {
   /* Normalizers: text to text. */
@@ -63,9 +65,9 @@ typedef enum setun_text_kind {
   SETUN_NORM_NMT = 13,
   SETUN_NORM_BYTES = 14,
   /* Pre-tokenizers: a text to pieces of it. `value`: SETUN_SPLIT_* */
-  SETUN_SPLIT_BYTES = 32,  /* ByteLevel; value: 1 prefix space, 2 GPT-2's splits */
-  SETUN_SPLIT_REGEX = 33,  /* a */
-  SETUN_SPLIT_STRING = 34, /* a */
+  SETUN_SPLIT_BYTES = 32,     /* ByteLevel; value: 1 prefix space, 2 GPT-2's splits */
+  SETUN_SPLIT_REGEX = 33,     /* a */
+  SETUN_SPLIT_STRING = 34,    /* a */
   SETUN_SPLIT_METASPACE = 35, /* a: the replacement; value: 0 never prepended, 1 first, 2 always; 4 with splits */
   SETUN_SPLIT_WORDS = 36,     /* Whitespace */
   SETUN_SPLIT_SPACES = 37,    /* WhitespaceSplit */
@@ -134,15 +136,15 @@ typedef struct setun_tokenizer_table {
   uint32_t max_chars; /* WordPiece: longer words are unknown */
   uint32_t root;      /* WordPiece: the trie's node where words go on (behind ##) */
   double unknown_score;
-  setun_text_string prefix, suffix; /* BPE: continuing_subword_prefix, end_of_word_suffix */
-  setun_text_list bytes;            /* uint8_t: all strings */
-  setun_text_list texts;            /* setun_text_string for each id; an id without a token: size NONE */
-  setun_text_list vocabulary;       /* uint32_t: a hash of the model's tokens by text, ids or NONE */
-  setun_text_list merges;           /* setun_text_merge: a hash */
-  setun_text_list scores;           /* double for each id: Unigram */
-  setun_text_list edges;            /* setun_text_edge: Unigram and WordPiece */
-  setun_text_list ends;             /* uint32_t for each node: the token that ends there, or NONE */
-  setun_text_list added;            /* setun_text_added, by id */
+  setun_text_string prefix, suffix;            /* BPE: continuing_subword_prefix, end_of_word_suffix */
+  setun_text_list bytes;                       /* uint8_t: all strings */
+  setun_text_list texts;                       /* setun_text_string for each id; an id without a token: size NONE */
+  setun_text_list vocabulary;                  /* uint32_t: a hash of the model's tokens by text, ids or NONE */
+  setun_text_list merges;                      /* setun_text_merge: a hash */
+  setun_text_list scores;                      /* double for each id: Unigram */
+  setun_text_list edges;                       /* setun_text_edge: Unigram and WordPiece */
+  setun_text_list ends;                        /* uint32_t for each node: the token that ends there, or NONE */
+  setun_text_list added;                       /* setun_text_added, by id */
   setun_text_list normalizer, splits, decoder; /* setun_text_step */
   setun_text_list before, after;               /* uint32_t: tokens the post-processor adds */
   uint32_t byte_ids[256];                      /* SETUN_BPE_BYTES, SETUN_MODEL_FALLBACK; NONE: there is none */

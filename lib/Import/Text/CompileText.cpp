@@ -66,7 +66,7 @@ FailureOr<std::string> setun::compileText(StringRef path, Location location) {
       isJson ? readTokenizerJson((*content)->getBuffer()) : readSentencePiece((*content)->getBuffer(), folder);
   llvm::Expected<std::string> bytes = tokenizer ? writeTokenizer(*tokenizer) : tokenizer.takeError();
   if (!bytes)
-    return emitError(location) << "tokenizer '" << file << "': " << toString(bytes.takeError());
+    return emitError(location) << (path == file ? "" : "tokenizer '" + file + "': ") << toString(bytes.takeError());
   llvm::Expected<std::string> ends = readEndTokens(folder, *tokenizer);
   if (!ends)
     return emitError(location) << "in '" << folder << "': " << toString(ends.takeError());

@@ -96,10 +96,28 @@ static void takeBytes(Tokenizer &tokenizer) {
   tokenizer.flags = (tokenizer.flags & ~SETUN_MODEL_FALLBACK) | SETUN_BPE_BYTES;
 }
 
+/// Where SentencePiece learned no token across spaces, a text is as many words as its spaces say, and not one: they are
+/// merged by themselves, and those that come again need no merging. The mark itself must be a token, so that it ends
+/// what is unknown before it.
+static void findWordStarts(Tokenizer &tokenizer) {
+  const StringRef mark = "\xe2\x96\x81";
+  if (tokenizer.model != SETUN_MODEL_BPE || !tokenizer.prefix.empty() || !tokenizer.suffix.empty() ||
+      tokenizer.flags & (SETUN_BPE_IGNORE_MERGES | SETUN_BPE_BYTES) ||
+      !llvm::any_of(tokenizer.texts, [&](const auto &text) { return text && *text == mark; }))
+    return;
+  for (const Merge &merge : tokenizer.merges) {
+    StringRef left = *tokenizer.texts[merge.left], right = *tokenizer.texts[merge.right];
+    if (right.starts_with(mark) && !left.ends_with(mark))
+      return;
+  }
+  tokenizer.flags |= SETUN_BPE_WORD_STARTS;
+}
+
 Error setun::text::finishTokenizer(Tokenizer &tokenizer) {
   if (Error e = placeAdded(tokenizer))
     return e;
   takeBytes(tokenizer);
+  findWordStarts(tokenizer);
   for (const std::vector<uint32_t> *ids : {&tokenizer.before, &tokenizer.after})
     for (uint32_t id : *ids)
       if (id >= tokenizer.texts.size())

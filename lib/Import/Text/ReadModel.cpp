@@ -9,6 +9,9 @@
 #include "Json.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <charconv>
+#include <cmath>
+
 using namespace llvm;
 using namespace setun::text;
 
@@ -151,6 +154,33 @@ static Error readBpe(const Node &node, Tokenizer &tokenizer) {
   return readMerges(node, *vocabulary, tokenizer);
 }
 
+/// A score as `tokenizers` reads it: serde_json makes an integer of all digits and scales that once, which is off by a
+/// last bit where there are seventeen; and of two ways through a word the better one by a last bit is taken. The
+/// shortest digits that give `value` are those that were written.
+static double readScore(double value) {
+  char digits[32];
+  std::to_chars_result end = std::to_chars(digits, std::end(digits), std::fabs(value), std::chars_format::scientific);
+  if (end.ec != std::errc() || !std::isfinite(value))
+    return value;
+  auto [mantissa, power] = StringRef(digits, end.ptr - digits).split('e');
+  std::string whole = mantissa.str();
+  llvm::erase(whole, '.');
+  uint64_t significand;
+  int exponent;
+  if (StringRef(whole).getAsInteger(10, significand) || power.ltrim('+').getAsInteger(10, exponent))
+    return value;
+  exponent -= whole.size() - 1;
+  double result = significand;
+  if (exponent < -308)
+    return value;   // subnormal: no score
+  double scale = 1; // powers of ten as the nearest doubles
+  std::string text = "1e" + std::to_string(std::abs(exponent));
+  if (StringRef(text).getAsDouble(scale))
+    return value;
+  result = exponent < 0 ? result / scale : result * scale;
+  return value < 0 ? -result : result;
+}
+
 static Error readUnigram(const Node &node, Tokenizer &tokenizer) {
   tokenizer.model = SETUN_MODEL_UNIGRAM;
   tokenizer.flags |= SETUN_MODEL_FUSE_UNK;
@@ -170,9 +200,9 @@ static Error readUnigram(const Node &node, Tokenizer &tokenizer) {
     if (!score)
       return node.error("vocab[" + Twine(id) + "]", "expected a token and its score");
     tokenizer.texts.push_back(text->str());
-    tokenizer.scores.push_back(*score);
+    tokenizer.scores.push_back(readScore(*score));
     vocabulary.ids[*text] = id; // of a text that comes twice the later id counts
-    least = std::min(least, *score);
+    least = std::min(least, tokenizer.scores.back());
   }
   Expected<int64_t> unknown = node.getInteger("unk_id", 0, tokenizer.texts.size() - 1, -1);
   if (!unknown)

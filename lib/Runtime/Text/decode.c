@@ -113,11 +113,11 @@ static int push_strip(setun_stream *stream, size_t index, const text_step *step,
       size -= what.size;
     return push(stream, index + 1, text, size);
   }
-  if (!size)
-    return 0;
   for (; !s->begun && s->count < step->value && begins_with(text, size, what); ++s->count)
     text += what.size, size -= what.size;
-  s->begun |= size > 0;
+  if (!size)
+    return 0;
+  s->begun = true;
   if (text_append(&s->held, text, size))
     return -1;
   size_t kept = s->held.size; /* what may yet be the end is held */
@@ -192,6 +192,18 @@ static int push_metaspace(setun_stream *stream, size_t index, const text_step *s
   return push_replace(stream, index, step->a, (text_span){(const uint8_t *)" ", first ? 0 : 1}, text, size);
 }
 
+/* Whether any of cleanup's replacements may be found: each begins with a space. */
+static bool may_clean(const text_buffer *text) {
+  for (size_t i = 0; i + 1 < text->size; ++i) {
+    size_t rest = text->size - i;
+    const uint8_t *at = text->data + i;
+    if (at[0] == ' ' && (memchr(".?!,'", at[1], 5) || (rest >= 4 && memcmp(at, " n't", 4) == 0) ||
+                         (rest >= 7 && memcmp(at, " do not", 7) == 0)))
+      return true;
+  }
+  return false;
+}
+
 /* What WordPiece's decoder does to each token, one replacement after the other. */
 static int cleanup(text_buffer *text, text_buffer *work) {
   static const char *const pairs[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
@@ -220,7 +232,7 @@ static int push_piece(setun_stream *stream, size_t index, const text_step *step,
     else if (text_append(&s->held, " ", 1))
       return -1;
   }
-  if (text_append(&s->held, text, size) || (step->value & 1 && cleanup(&s->held, &s->work)))
+  if (text_append(&s->held, text, size) || (step->value & 1 && may_clean(&s->held) && cleanup(&s->held, &s->work)))
     return -1;
   return push_buffer(stream, index + 1, &s->held);
 }

@@ -86,7 +86,7 @@ static uint64_t hash_word(const uint8_t *word, size_t size) {
 }
 
 /* Words come again: the tokens of short ones are kept. */
-int text_model_word(text_context *context, const uint8_t *word, size_t size) {
+static int cached_word(text_context *context, const uint8_t *word, size_t size) {
   if (size > sizeof context->cache->word || !context->cache)
     return model_word(context, word, size);
   uint64_t hash = hash_word(word, size);
@@ -110,6 +110,31 @@ int text_model_word(text_context *context, const uint8_t *word, size_t size) {
   place[0] = (text_cached){.hash = hash, .size = (uint8_t)size, .count = (uint8_t)count};
   memcpy(place[0].word, word, size);
   memcpy(place[0].ids, context->word_ids, count * sizeof *context->word_ids);
+  return 0;
+}
+
+/* The place of the next U+2581 behind a character that is another, or the end. */
+static size_t next_start(const uint8_t *text, size_t size) {
+  static const uint8_t mark[] = {0xe2, 0x96, 0x81};
+  for (size_t at = 1; at < size; ++at) {
+    const uint8_t *found = memchr(text + at, mark[0], size - at);
+    if (!found)
+      break;
+    at = (size_t)(found - text);
+    if (size - at >= 3 && memcmp(found, mark, 3) == 0 && (at < 3 || memcmp(found - 3, mark, 3) != 0))
+      return at;
+  }
+  return size;
+}
+
+int text_model_word(text_context *context, const uint8_t *word, size_t size) {
+  if (!(context->vocabulary->table->flags & SETUN_BPE_WORD_STARTS))
+    return cached_word(context, word, size);
+  for (size_t part; size; word += part, size -= part) {
+    part = next_start(word, size);
+    if (cached_word(context, word, part))
+      return -1;
+  }
   return 0;
 }
 
