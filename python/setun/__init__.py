@@ -24,7 +24,10 @@ _HOMES = {
     "Model": "model",
     "Session": "session",
     "TensorInfo": "program",
-    "Chat": "language",
+    "Chat": "chat",
+    "Context": "context",
+    "Generation": "generation",
+    "Stream": "generation",
     "Tokenizer": "tokenizer",
     "Error": "errors",
     "CompileError": "errors",
@@ -39,10 +42,12 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if typing.TYPE_CHECKING:
+    from setun.chat import Chat
     from setun.compiler import compile, inspect, targets
+    from setun.context import Context
     from setun.errors import CompileError, CompileWarning, Error, ExportError, FallbackWarning, RuntimeError
     from setun.export import export
-    from setun.language import Chat
+    from setun.generation import Generation, Stream
     from setun.model import Model, load
     from setun.probe import register_bit_linear
     from setun.program import TensorInfo

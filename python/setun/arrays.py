@@ -6,6 +6,7 @@ NumPy has no bfloat16. Inside, bf16 is a uint16 array of its bits; outside, see 
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from ctypes import POINTER, Structure, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
 from typing import Any
@@ -104,7 +105,7 @@ def widen(bits: np.ndarray) -> np.ndarray:
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array whose memory is aligned so that a model takes it without a copy."""
     dtype = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch._dynamo import register_backend
+from torch._dynamo import list_backends, register_backend
 from torch._dynamo.utils import get_static_address_type
 
 from setun import compiler
@@ -239,7 +239,11 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-@register_backend(name="setun")
 def setun(graph: torch.fx.GraphModule, inputs: Sequence[Any], *, options: dict[str, Any] | None = None) -> Callable[..., Any]:
     """The backend. options: as setun.compile takes them (target, products, threads, ...)."""
     return _Graph(graph, dict(options or {}))
+
+
+# Installed, torch knows the name by the package's entry point, and registers what it loads by itself.
+if "setun" not in list_backends():
+    register_backend(setun, name="setun")

@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from setun import native
@@ -70,8 +70,11 @@ def compile(
     output: Path | None = None,
     *,
     args: tuple | None = None,
+    kwargs: dict[str, Any] | None = None,
     dynamic_shapes: Any = None,
     cache: Any = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
     products: str | None = None,
     context: int | None = None,
     encoding: str | None = None,
@@ -87,8 +90,9 @@ def compile(
 ) -> Model:
     """Compiles a model and opens it.
 
-    model: the path of an .onnx or .mlir file or of a Hugging Face folder; or a torch.nn.Module (with `args`, and
-        `dynamic_shapes` and `cache` as setun.export takes them) or ExportedProgram.
+    model: the path of an .onnx or .mlir file or of a Hugging Face folder; or a torch.nn.Module or ExportedProgram, with
+        `args` (example operands; of a program not needed), `kwargs`, `dynamic_shapes`, `cache`, `input_names` and
+        `output_names` as setun.export takes them.
     target: what to compile for, as `setun targets` names it: "native", "x86-64", "x86-64:avx2", ...; None: all levels
         of this machine's architecture. cpu: the processor to tune for.
     output: the shared library to write; its weights go to OUTPUT.safetensors. None: a temporary folder, which lives as
@@ -113,8 +117,8 @@ def compile(
             from setun import export
 
             source = os.path.join(folder.name, "model.onnx")
-            extra = {"dynamic_shapes": dynamic_shapes, "cache": cache}
-            export(model, args, source, **{k: v for k, v in extra.items() if v is not None})
+            export(model, args or (), source, kwargs=kwargs, dynamic_shapes=dynamic_shapes, cache=cache,
+                   input_names=input_names, output_names=output_names)  # fmt: skip
         library = os.path.abspath(output) if output is not None else os.path.join(folder.name, "model.so")
         flags = _flags(target=target, cpu=cpu, products=products, context=context, encoding=encoding, state=states,
                        tokenizer=tokenizer, report=report, verify_raise=verify_raise, emulate=emulate,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import pathlib
 import tempfile
 import threading
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from setun.errors import RuntimeError
 from setun.program import Program, TensorInfo
 from setun.session import Session
+
+if typing.TYPE_CHECKING:
+    from setun.chat import Chat
+    from setun.context import Context
+    from setun.generation import Generation, Stream
+    from setun.tokenizer import Tokenizer
 
 
 class Model:
@@ -34,6 +42,8 @@ class Model:
         self._program = Program(self.path, threads, target, folder)
         self.inputs, self.outputs, self.states = self._program.inputs, self._program.outputs, self._program.states
         self._free: list[Session] = []  # sessions that no call uses now
+        self._contexts: list[Context] = []  # the same of generate
+        self._tokenizer: Tokenizer | None = None
         self._lock = threading.Lock()
 
     @property
@@ -72,6 +82,68 @@ class Model:
         them in the order of `outputs` when there are several."""
         outputs = self.run(self._program.name(args, named))
         return next(iter(outputs.values())) if len(outputs) == 1 else tuple(outputs.values())
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the model was compiled with. Raises setun.RuntimeError when it has none."""
+        from setun.tokenizer import Tokenizer
+
+        with self._lock:
+            self._tokenizer = self._tokenizer or Tokenizer(self._program)
+            return self._tokenizer
+
+    def context(self, size: int | None = None) -> Context:
+        """A new context of a language model, for at most `size` tokens (None: as compiled for): tokens in, logits out,
+        saving and loading. Raises setun.RuntimeError when the model is none."""
+        from setun.context import Context
+
+        return Context(self._program, size)
+
+    def chat(self, system: str | None = None, *, context: int | None = None, **options: Any) -> Chat:
+        """A conversation: chat.say("Hello"). system: the system's message. context: tokens that it can hold (None: as
+        compiled for). options: as generate takes them, for every turn."""
+        from setun.chat import Chat
+
+        return Chat(self.context(context), self.tokenizer, system, **options)
+
+    def generate(self, prompt: str | Sequence[int] | Sequence[Mapping[str, str]], max_new_tokens: int | None = None, *,
+                 stream: bool = False, parse_special: bool = False, **options: Any) -> Generation | Stream:  # fmt: skip
+        """What a language model says next.
+
+        prompt: a text, token ids, or messages ([{"role": "user", "content": ...}]) for the model's chat template.
+        parse_special: special tokens written in a text prompt are those tokens, and not text.
+        max_new_tokens: None: until a token ends it or the context is full. options: temperature (0: greedy), top_k,
+        top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, logit_bias, stop, end_tokens, seed,
+        overflow, keep, show_special, as setun.generation.Options describes them.
+
+        Returns a Generation (its text by str(), ids, why it ended, ...); with stream=True an iterator over pieces of
+        text as they come, of a model without tokenizer over ids, with the Generation in its `result`.
+        Raises setun.RuntimeError when the prompt does not fit, an option makes no sense, or the model is no language
+        model. A prompt that begins as the one before takes only what is new.
+        """
+        from setun import generation
+
+        chosen = generation.Options(max_new_tokens=max_new_tokens, **options)
+        ids, is_text = self._prompt(prompt, parse_special)
+        with self._lock:
+            context = self._contexts.pop() if self._contexts else None
+        context = context or self.context()
+
+        def end(_: Generation) -> None:
+            with self._lock:
+                self._contexts.append(context)
+
+        started = generation.start(context, ids, chosen, is_text, end)
+        return started if stream else generation.finish(started)
+
+    def _prompt(self, prompt: Any, parse_special: bool) -> tuple[list[int], bool]:
+        """Token ids, and whether a text goes on."""
+        if isinstance(prompt, (str, bytes)):
+            return self.tokenizer.encode(prompt, parse_special=parse_special), True
+        items = list(prompt)
+        if items and isinstance(items[0], Mapping):
+            return self.tokenizer.apply_chat_template(items), False
+        return [operator.index(item) for item in items], True
 
     def __repr__(self) -> str:
         inputs, outputs = ", ".join(map(str, self.inputs)), ", ".join(map(str, self.outputs))

@@ -369,3 +369,17 @@ def test_structures(tmp_path):
         for field in structure._fields_:
             assert getattr(structure, field[0]).offset == int(expected[f"{c}.{field[0]}"]), f"{c}.{field[0]}"
     assert [int(expected[d]) for d in native.DTYPES] == list(range(1, len(native.DTYPES) + 1))
+
+
+def test_modules():
+    """An nn.Module, by way of setun.export; only what was compiled stays on disk."""
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
+    x = torch.randn(3, 8)
+    rows = torch.export.Dim("rows")
+    model = setun.compile(module, args=(x,), dynamic_shapes=({0: rows},), input_names=["x"], output_names=["y"])
+    (x_info,) = model.inputs
+    assert x_info.name == "x" and isinstance(x_info.shape[0], str) and x_info.shape[1] == 8 and model.outputs[0].name == "y"
+    assert not list(model.path.parent.glob("*.onnx*"))
+    with torch.no_grad():
+        torch.testing.assert_close(model(torch.cat([x, x])), module(torch.cat([x, x])), rtol=1e-5, atol=1e-5)
