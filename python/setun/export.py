@@ -78,12 +78,16 @@ def export(
     if not 18 <= opset <= 26:
         raise ExportError(f"opset {opset} is not supported (18 to 26 are)")
     if isinstance(module, torch.export.ExportedProgram):
+        input_names = input_names or [name for name in module.graph_signature.user_inputs if isinstance(name, str)]
         module, args, kwargs, dynamic_shapes = caches.unflatten(module, args, kwargs, dynamic_shapes)
     module = getattr(module, "_orig_mod", module)  # torch.compile's wrapper
-    with _inference(module):
+    described = {} if masters else describe_layers(module)
+    with _inference(module), replaced(module, described):
         with caches.prepare(module, args, kwargs or {}, dynamic_shapes, cache, input_names, output_names) as plan:
-            layers, stand_ins = ([], {}) if masters else find_layers(plan.module, plan.args, plan.kwargs)
+            with caches.kept(plan.module):
+                layers, stand_ins = ([], {}) if masters else find_layers(plan.module, plan.args, plan.kwargs)
             for layer in layers:
+                layer.path = layer.path.removeprefix(plan.prefix)
                 if layer.reason:
                     warnings.warn(f"setun.export: '{layer.path}' ({layer.kind}) is exported as it is: {layer.reason}", stacklevel=2)
             with replaced(plan.module, stand_ins):
@@ -105,44 +109,57 @@ def _inference(module: nn.Module) -> typing.Iterator[None]:
             m.training = True
 
 
+def describe_layers(root: nn.Module) -> dict[str, nn.Module]:
+    """Stand-ins for the layers that are described rather than probed, by path."""
+    stand_ins: dict[str, nn.Module] = {}
+    done: dict[nn.Module, nn.Module] = {}
+    for path, module in root.named_modules(remove_duplicate=False):
+        if path and (describe := probe.description(module)) and not any(path.startswith(outer + ".") for outer in stand_ins):
+            try:
+                if module not in done:
+                    done[module] = ProvenBitLinear(describe(module), module)
+            except Exception as error:
+                raise ExportError(f"'{path}' ({type(module).__name__}): its description failed: {error}") from error
+            stand_ins[path] = done[module]
+    return stand_ins
+
+
 def find_layers(root: nn.Module, args: tuple, kwargs: dict) -> tuple[list[Layer], dict[str, nn.Module]]:
-    """Probes each module once: what was found, and the stand-ins by path."""
+    """Probes each module once: what was found, and the stand-ins by path. Those that are described are in place."""
     layers: list[Layer] = []
     stand_ins: dict[str, nn.Module] = {}
     done: dict[nn.Module, nn.Module | None] = {}
-    for path, module in root.named_modules():
-        if path and (describe := probe.description(module)):
-            try:
-                described = describe(module)
-            except Exception as error:
-                raise ExportError(f"'{path}' ({type(module).__name__}): its description failed: {error}") from error
-            stand_ins[path] = done[module] = ProvenBitLinear(described, module)
-            layers.append(Layer(path, type(module).__name__, f"BitLinear:{described.overload}"))
+    inside: list[str] = []
     threads = torch.get_num_threads()
     # Small products on many threads wait more than they work.
     torch.set_num_threads(1)
     try:
-        described = dict(stand_ins)
-        with replaced(root, described):
-            try:
-                calls = observe.calls(root, args, kwargs)
-            except Exception as error:
-                raise ExportError(f"the model does not run on the example operands: {type(error).__name__}: {error}") from error
-        for path in described:
-            _check_description(path, described[path], calls.get(path))
+        try:
+            calls = observe.calls(root, args, kwargs)
+        except Exception as error:
+            raise ExportError(f"the model does not run on the example operands: {type(error).__name__}: {error}") from error
         for path, module in root.named_modules(remove_duplicate=False):
-            if not path or path not in calls or path in stand_ins:
-                continue
-            if any(path.startswith(outer + ".") and isinstance(stand_ins[outer], ProvenBitLinear) and
-                   not path.startswith(f"{outer}.{stand_ins[outer].layer.norm}") for outer in stand_ins):  # fmt: skip
+            if isinstance(module, ProvenBitLinear):
+                layers.append(Layer(path, type(module._original).__name__, f"BitLinear:{module.layer.overload}"))
+                _check_description(path, module, calls.get(path))
+                inside.append(path)
+            # Of what is inside of a BitLinear only its norm is called.
+            outer = next((p for p in inside if path.startswith(p + ".")), None)
+            found = stand_ins.get(outer, None) if outer else None
+            if not path or path not in calls or path in inside or (outer and (found is None or path != f"{outer}.{found.layer.norm}")):
                 continue
             if module not in done:
                 done[module] = _probe(path, module, calls[path], layers)
             if done[module] is not None:
                 stand_ins[path] = done[module]
+                if isinstance(done[module], ProvenBitLinear):
+                    inside.append(path)
     finally:
         torch.set_num_threads(threads)
-    return layers, stand_ins
+    # What holds a layer that was found or refused says nothing of its own.
+    products = [layer for layer in layers if layer.function != "RMSNorm"]
+    inner = lambda layer: any(other.path.startswith(layer.path + ".") for other in products)
+    return [layer for layer in layers if layer.function or not inner(layer)], stand_ins
 
 
 def _probe(path: str, module: nn.Module, call: observe.Call, layers: list[Layer]) -> nn.Module | None:
@@ -187,7 +204,8 @@ def _trace(plan: caches.Plan) -> tuple[torch.export.ExportedProgram, dict[str, i
     with _quiet(), torch.compiler.set_stance("force_eager"):
         try:
             program = torch.export.export(plan.module, plan.args, plan.kwargs, dynamic_shapes=plan.dynamic_shapes, strict=False)
-            program = program.run_decompositions({})
+            whole = torch.export.default_decompositions()
+            program = program.run_decompositions({op: whole[op] for op in (torch.ops.aten.einsum.default,) if op in whole})
         except Exception as error:
             raise ExportError(f"torch.export: {type(error).__name__}: {_first_lines(error)}") from error
     plan.check(program)
@@ -205,7 +223,8 @@ def _write(program: torch.export.ExportedProgram, plan: caches.Plan, opset: int,
         except Exception as error:
             raise ExportError(f"torch.onnx.export: {type(error).__name__}: {_first_lines(error)}") from error
     writer = Writer(onnx_program.model, opset)
-    writer.tidy()
+    writer.tidy(plan.prefix)
+    writer.name_sizes(plan.dynamic_shapes)
     if not masters:
         writer.pack_weights()
     writer.add_functions()

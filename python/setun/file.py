@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pathlib
+import re
 import tempfile
+import typing
 
 import numpy as np
 import onnx_ir as ir
@@ -25,23 +28,49 @@ class Writer:
         self.calls: dict[str, int] = {}
         self.ternary_bytes = 0
 
-    def tidy(self) -> None:
-        """Drops metadata, and gives stand-ins' buffers the names that people expect."""
+    def tidy(self, prefix: str) -> None:
+        """Drops metadata and a wrapper's `prefix` of all paths, and gives stand-ins' buffers the names that people
+        expect."""
         graph = self.model.graph
         for node in ir.traversal.RecursiveGraphIterator(graph):
             for key in [k for k in node.metadata_props if k not in _KEPT]:
                 del node.metadata_props[key]
+            scopes = node.metadata_props.get(_KEPT[0])
+            if scopes and prefix:
+                paths = [p.removeprefix(prefix) if p != prefix[:-1] else "" for p in ast.literal_eval(scopes)]
+                node.metadata_props[_KEPT[0]] = repr(paths)
         self.model.metadata_props.clear()
         graph.metadata_props.clear()
         taken = set(graph.initializers) | {v.name for v in graph.inputs} | {o.name for n in graph for o in n.outputs}
         for name, value in list(graph.initializers.items()):
             value.metadata_props.clear()
+            renamed = name.removeprefix(prefix)
             for old, new in _NAMES.items():
-                renamed = name.removesuffix(old) + new if name.endswith(old) else None
-                if renamed and renamed not in taken:
-                    taken.add(renamed)
-                    value.name = renamed
+                renamed = renamed.removesuffix(old) + new if renamed.endswith(old) else renamed
+            if renamed != name and renamed not in taken:
+                taken.add(renamed)
+                value.name = renamed
         self.model.doc_string = graph.doc_string = None
+
+    def name_sizes(self, dynamic_shapes: typing.Any) -> None:
+        """Gives dynamic sizes the names of their torch.export.Dim, which tracing a program forgets."""
+        leaf = lambda d: d is None or isinstance(d, dict) and all(isinstance(k, int) for k in d) or isinstance(d, (list, tuple)) and not any(isinstance(x, (dict, list, tuple)) for x in d)
+        specs = _tree_leaves(dynamic_shapes, leaf)
+        names: dict[str, str] = {}
+        if len(specs) != len(self.model.graph.inputs):
+            return
+        for value, spec in zip(self.model.graph.inputs, specs):
+            for i, dim in (spec.items() if isinstance(spec, dict) else enumerate(spec or ())):
+                size = value.shape[i] if value.shape is not None and i < len(value.shape) else None
+                name = getattr(dim, "__name__", None)
+                if isinstance(size, ir.SymbolicDim) and size.value and name and name.isidentifier():
+                    names[size.value] = name
+        pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else None
+        values = [*self.model.graph.inputs, *(o for n in self.model.graph for o in n.outputs)] if pattern else []
+        for value in values:
+            if value.shape is not None:
+                text = lambda d: pattern.sub(lambda m: names[m[1]], d.value) if isinstance(d, ir.SymbolicDim) and d.value else d
+                value.shape = ir.Shape([text(d) for d in value.shape])
 
     def pack_weights(self) -> None:
         """int8 trits of BitLinear calls in 2 bits, where the opset has them."""
@@ -88,6 +117,12 @@ class Writer:
             else:
                 ir.save(self.model, made / path.name)
             os.replace(made / path.name, path)
+
+
+def _tree_leaves(tree: typing.Any, is_leaf: typing.Callable[[typing.Any], bool]) -> list:
+    if is_leaf(tree):
+        return [tree]
+    return [leaf for branch in (tree.values() if isinstance(tree, dict) else tree) for leaf in _tree_leaves(branch, is_leaf)]
 
 
 def pack(trits: np.ndarray, name: str) -> ir.Tensor:

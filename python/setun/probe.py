@@ -60,7 +60,7 @@ NORMS: dict[str, typing.Callable[[Tensor, float], Tensor]] = {
     "rms_norm": lambda x, eps: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps),
     "unit_norm": lambda x, eps: nn.functional.normalize(x, dim=-1, eps=eps) * x.shape[-1] ** -0.5,
 }
-_EPSILONS = (1e-5, 1e-6, 1e-8, 1e-12, 1e-4, 1e-3, 0.0)
+_EPSILONS = (1e-5, 1e-6, 1e-8, 1e-12, 1e-4, 1e-3, torch.finfo(torch.float32).eps, 0.0)
 _registered: dict[type, typing.Callable[[nn.Module], BitLinear] | None] = {}
 
 

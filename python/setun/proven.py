@@ -14,8 +14,8 @@ from setun import operators, probe
 class _StandIn(nn.Module):
     """Answers for the module it stands for where the model asks for an attribute, but not with its parameters."""
 
-    def __init__(self, original: nn.Module) -> None:
-        super().__init__()
+    def stand_for(self, original: nn.Module) -> None:
+        """Last, so that the original's names do not stand in the way of our own."""
         self.__dict__["_original"] = original
         self.train(original.training)
 
@@ -23,6 +23,8 @@ class _StandIn(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
+            if "_original" not in self.__dict__:
+                raise
             return getattr(self.__dict__["_original"], name)
 
 
@@ -30,13 +32,14 @@ class ProvenBitLinear(_StandIn):
     """x [..., K] -> [..., N], as `probe.BitLinear` says."""
 
     def __init__(self, layer: probe.BitLinear, original: nn.Module) -> None:
-        super().__init__(original)
+        super().__init__()
         self.layer = layer
         self.register_buffer("trits", layer.weight.contiguous())
         self.register_buffer("trits_scale", layer.scale.contiguous())
         self.register_buffer("trits_bias", None if layer.bias is None else layer.bias.contiguous())
         if isinstance(layer.norm, str):
             setattr(self, layer.norm, getattr(original, layer.norm))
+        self.stand_for(original)
 
     def normed(self, x: Tensor) -> Tensor:
         if isinstance(self.layer.norm, str):
@@ -54,9 +57,10 @@ class ProvenRMSNorm(_StandIn):
     """x [..., K] -> the same shape, as `probe.RMSNorm` says."""
 
     def __init__(self, norm: probe.RMSNorm, original: nn.Module) -> None:
-        super().__init__(original)
+        super().__init__()
         self.epsilon = norm.epsilon
         self.register_buffer("gamma", norm.gamma.contiguous())
+        self.stand_for(original)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.ops.setun.rms_norm(x, self.gamma, self.epsilon)

@@ -99,3 +99,36 @@ def test_demonstration_model(tmp_path):
     for mine in (results["logits"], from_onnxruntime):
         ours, its = (np.abs(a[:1, :length] - exact[:1, :length]).max(-1) for a in (mine, theirs))
         assert np.median(ours) <= 1.2 * np.median(its) and ours.max() <= 2 * its.max()
+
+
+def test_exported_program(tmp_path):
+    """A program that was traced elsewhere gets its modules back, and its dynamic sizes."""
+    torch.manual_seed(5)
+    module = nn.Sequential(FaqBitLinear(64, 48), nn.ReLU(), FaqBitLinear(48, 32)).eval()
+    program = torch.export.export(module, (torch.randn(2, 3, 64),), dynamic_shapes=({1: SEQ},))
+    exported = setun.export(program, path=tmp_path / "program.onnx")
+    assert exported.functions == {"BitLinear": 2, "RMSNorm": 2}
+    x = torch.randn(2, 9, 64)
+    (found,) = run_onnxruntime(tmp_path / "program.onnx", {onnx.load(tmp_path / "program.onnx").graph.input[0].name: x.numpy()})
+    np.testing.assert_allclose(found, module(x).detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_large_files_keep_their_data_beside(tmp_path, monkeypatch):
+    import setun.file
+
+    monkeypatch.setattr(setun.file, "_LARGE", 1024)
+    exported, report = check(nn.Sequential(FaqBitLinear(96, 333)), (torch.randn(2, 3, 96),), tmp_path / "big.onnx")
+    assert report["ternary_products"] == 1
+    assert (tmp_path / "big.onnx.data").stat().st_size >= exported.ternary_bytes
+
+
+def test_what_cannot_be_exported(tmp_path):
+    class DataDependent(nn.Module):
+        def forward(self, x):
+            return x[x > 0]
+
+    with pytest.raises(setun.ExportError):
+        setun.export(DataDependent(), (torch.randn(4),), tmp_path / "m.onnx", opset=16)
+    with pytest.raises(setun.ExportError, match="does not run on the example"):
+        setun.export(nn.Linear(4, 4), (torch.randn(5),), tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
