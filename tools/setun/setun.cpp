@@ -26,6 +26,7 @@ static const char overview[] = R"(Setun compiles ternary neural networks ahead o
   setun inspect model.onnx                   what is ternary in it, what is not, and why
   setun run model --input x=x.npy --output-dir out
   setun chat model                           talk to a language model
+  setun tokenizer folder -o table           a tokenizer alone, for setun-rt/text.h
   setun targets                              what can be compiled for, and what this machine runs
   setun bench model -p 512 -n 128 -t 1,2     tokens a second of a language model
 
