@@ -32,7 +32,10 @@ def byte_alphabet() -> list[str]:
 
 
 def write_tokenizer(folder: pathlib.Path, template: bool = True) -> None:
-    """The tokenizer's files: ids 0 to 255 are bytes, then come <U>, <S>, <E>, <A> and pieces of the answers."""
+    """The tokenizer's files: ids 0 to 255 are bytes, then come <U>, <S>, <E>, <A> and pieces of the answers.
+
+    Without a template the decoder is SentencePiece's, and the b has a space before it.
+    """
     tokens = byte_alphabet() + ["<U>", "<S>", "<E>", "<A>"] + [a.replace(" ", "\u0120") for a in ANSWER]
     special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     whole = {
@@ -44,6 +47,9 @@ def write_tokenizer(folder: pathlib.Path, template: bool = True) -> None:
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": []},
     }
+    if not template:
+        whole["decoder"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
+        whole["model"]["vocab"] = {"\u2581b" if token == "b" else token: i for i, token in enumerate(tokens)}
     (folder / "tokenizer.json").write_text(json.dumps(whole))
     config = {"eos_token": "<E>", "tokenizer_class": "PreTrainedTokenizerFast"}
     if template:

@@ -96,6 +96,12 @@ def test_a_full_context(model):
     assert "do not fit into the context" in run(model[0], "--prompt", "a" * 9, "--context", 8, status=1)[1]
 
 
+def test_a_space_between_prompt_and_text_stays(plain):
+    """A decoder of SentencePiece drops the space at the beginning of a text, and what goes on is no beginning."""
+    assert run(plain, "--prompt", "a", "-n", 3)[0] == " bcd\n"
+    assert json.loads(run(plain, "--prompt", "a", "-n", 3, "--json")[0])["text"] == " bcd"
+
+
 # State files.
 
 
@@ -159,7 +165,7 @@ def test_a_conversation_past_the_context(model):
 
 def test_without_a_template_prompts_are_continued(plain):
     out, err = run(plain, "--chat", "-n", 3, stdin="a\nA\n")
-    assert out == "bcd\nBCD\n" and "note: the model has no chat template" in err
+    assert out == " bcd\nBCD\n" and "note: the model has no chat template" in err
     assert "--system: the model has no chat template" in run(plain, "--chat", "--system", "x", status=1)[1]
 
 
