@@ -42,7 +42,7 @@ CLOSE = {
     "Bonsai type: groups of 128, QK-norm, YaRN past its original length": Case("tiny-bonsai"),
     "BitNet without quantizers, silu": Case("tiny-bitnet", "plain", "f32", {"hidden_act": "silu", "tie_word_embeddings": False}),
     "BitNet without quantizers, relu2, NTK by parts, attention bias":
-        Case("tiny-bitnet", "plain", "f32", {"rope_scaling": {**YARN, "attention_factor": 1.0, "beta_fast": 16, "beta_slow": 2,
+        Case("tiny-bitnet", "plain", "f32", {"rope_scaling": {**YARN, "attention_factor": 1.0, "beta_fast": 4, "beta_slow": 1,
                                                               "truncate": False}, "attention_bias": True}),
     "1bitLLM-sized dense weights, f16": Case("tiny-llama", "master", "f16", {"hidden_size": 200, "num_attention_heads": 2,
                                                                              "num_key_value_heads": 2}),
@@ -163,3 +163,15 @@ def test_quantized(make, table, name):
     # The perplexity of random text in a random model is no property of either: test_shipped_folder.py judges that.
     assert [broken for broken in parity.accept(figures) if "perplexity" not in broken] == []
     assert model.differences() == []
+
+
+def test_array_door(make):
+    """Arrays in and out: logits of the positions asked for, in that order, with the bytes that the token door gives."""
+    model = make(CLOSE["Mistral, a window of 64"], 1, 90)
+    keep = np.array([80, 0, 80, 17], np.int64)
+    np.save(model.folder / "ids.npy", model.texts)
+    np.save(model.folder / "keep.npy", keep)
+    command = [model.program, f"--input=input_ids={model.folder}/ids.npy", f"--input=logits_to_keep={model.folder}/keep.npy"]
+    subprocess.run([*command, "--output-dir", model.folder / "out"], check=True)
+    found = np.load(model.folder / "out" / "logits.npy")
+    assert found.shape == (1, 4, 333) and found[0].tobytes() == model.run(model.texts[0])[keep].tobytes()

@@ -55,6 +55,6 @@ def test_as_through_onnx(ours, compiled, windows):
 
 def test_greedy_tokens_are_reported(program):
     """As of the exported graph: the bound only guards against nonsense."""
-    same = parity.greedy_agreement(program)
-    print(f"greedy: torch takes the same token at {same} of {20 * 200} places")
-    assert same >= 0.98 * 20 * 200
+    same = parity.greedy_agreement(program, 5)
+    print(f"greedy: torch takes the same token at {same} of {5 * 200} places")
+    assert same >= 0.98 * 5 * 200

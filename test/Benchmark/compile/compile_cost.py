@@ -2,7 +2,7 @@
 
     .venv/bin/python test/Benchmark/compile/compile_cost.py                                    # bitnet-2b-4t cut to 2, 4 and 8 layers
     .venv/bin/python test/Benchmark/compile/compile_cost.py --layers 2,4,8,30                  # and whole
-    .venv/bin/python test/Benchmark/compile/compile_cost.py --shape llama-70b-1.58 --layers 1,2 --total 80
+    .venv/bin/python test/Benchmark/compile/compile_cost.py --shape llama-70b-1.58 --layers 1,3 --vocab 4096
 
 Folders are made one at a time and removed. Peak memory is the largest resident set of the compiler or a program it
 starts, mapped files included, as /usr/bin/time -v tells.
@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--form", choices=synth.FORMS)
     parser.add_argument("--layers", default="2,4,8", help="numbers of layers to compile")
     parser.add_argument("--total", type=int, help="number of layers to estimate from the slope; default: the shape's")
+    parser.add_argument("--vocab", type=int, help="vocabulary; default: the shape's")
     parser.add_argument("--folder", type=pathlib.Path, help="where checkpoints and programs are made and removed")
     parser.add_argument("flags", nargs="*", help="for setun compile, after --")
     options = parser.parse_args()
@@ -51,7 +52,8 @@ def main() -> int:
     for layers in map(int, options.layers.split(",")):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             folder = pathlib.Path(folder)
-            synth.write(folder / "model", options.shape, form=options.form, config={"num_hidden_layers": layers}, tokenizer=True)
+            config = {"num_hidden_layers": layers, **({"vocab_size": options.vocab} if options.vocab else {})}
+            synth.write(folder / "model", options.shape, form=options.form, config=config, tokenizer=not options.vocab)
             stored = sum(f.stat().st_size for f in (folder / "model").glob("*.safetensors"))
             program = folder / "program"
             figures = measure([options.build / "bin" / "setun", "compile", folder / "model", "-o", program, *options.flags])
