@@ -109,7 +109,7 @@ def compile(
     Raises CompileError with the compiler's diagnostic, ExportError when a module cannot be exported, FileNotFoundError,
     and setun.RuntimeError when the result cannot run here; `output` is there then. Warnings are CompileWarning.
     """
-    folder = None if output is not None and _is_path(model) else tempfile.TemporaryDirectory(prefix="setun-")
+    folder = tempfile.TemporaryDirectory(prefix="setun-")
     try:
         if _is_path(model):
             source = _existing(model)
@@ -124,15 +124,15 @@ def compile(
                        tokenizer=tokenizer, report=report, verify_raise=verify_raise, emulate=emulate,
                        load_target=load_target, linker=linker)  # fmt: skip
         _run(["compile", source, "-o", library, "--emit=shared", *flags], stacklevel=2)
-        if not _is_path(model):
+        if output is None:
             _remove_export(folder.name)
-        if output is not None:
-            return load(library, threads=threads)
-        result, folder = Model(library, threads=threads, folder=folder), None
-        return result
-    finally:
-        if folder:
-            folder.cleanup()
+            return Model(library, threads=threads, folder=folder)
+        result = load(library, threads=threads)
+    except BaseException:
+        folder.cleanup()
+        raise
+    folder.cleanup()
+    return result
 
 
 def _remove_export(folder: str) -> None:

@@ -85,7 +85,7 @@ class Sampler:
     """A setun_sampler. Raises setun.RuntimeError when an option makes no sense."""
 
     def __init__(self, options: Options, seed: int):
-        biases = list((options.logit_bias or {}).items())
+        biases = [native_text.Bias(*item) for item in (options.logit_bias or {}).items()]
         array = (native_text.Bias * len(biases))(*biases)
         sampling = native_text.Sampling(
             temperature=options.temperature, top_k=options.top_k, top_p=options.top_p, min_p=options.min_p,
