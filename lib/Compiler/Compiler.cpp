@@ -247,7 +247,7 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   for (const TargetLevel *level : selection->levels)
     levels += (levels.empty() ? "" : ",") + level->getInfo().name;
   if (failed(runPipeline(*module, "setun-encode{target=" + selection->target->getName().str() + ":" + levels +
-                                      " encoding=" + options.encoding + "}")))
+                                      " products=" + options.products + " encoding=" + options.encoding + "}")))
     return failure();
   if (!options.report.empty() && failed(writeReport(layers, *module, *selection, options)))
     return failure();

@@ -28,6 +28,7 @@ void setun::buildEncode(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createCSEPass());
   SelectEncodingOptions encoding;
   encoding.target = options.target;
+  encoding.products = options.products;
   encoding.encoding = options.encoding;
   pm.addPass(createSelectEncoding(encoding));
   pm.addPass(createMaterializeEncoding());

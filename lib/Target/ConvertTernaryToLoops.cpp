@@ -23,21 +23,16 @@ struct ConvertTernaryToLoops : setun::impl::ConvertTernaryToLoopsBase<ConvertTer
   using ConvertTernaryToLoopsBase::ConvertTernaryToLoopsBase;
 
   void runOnOperation() override {
-    const TargetLevel *level = lookupLevel(target);
-    if (!level) {
-      getOperation().emitError("unknown target '") << target << "'; known: " << getTargetNames();
+    const TargetLevel *level = lookupLevel(getOperation(), target);
+    std::optional<Products> allowed = lookupProducts(getOperation(), products);
+    if (!level || !allowed)
       return signalPassFailure();
-    }
-    if (products != "addsub" && products != "best") {
-      getOperation().emitError("unknown products '") << products << "'; known: addsub, best";
-      return signalPassFailure();
-    }
     SmallVector<ternary::MatmulOp> matmuls;
     getOperation().walk([&](ternary::MatmulOp op) { matmuls.push_back(op); });
     IRRewriter rewriter(&getContext());
     for (ternary::MatmulOp op : matmuls) {
       rewriter.setInsertionPoint(op);
-      if (failed(level->lowerProduct(rewriter, op, products == "addsub" ? Products::AddSub : Products::Best)))
+      if (failed(level->lowerProduct(rewriter, op, *allowed)))
         return signalPassFailure();
     }
   }

@@ -25,11 +25,9 @@ struct EmulateIntrinsics : setun::impl::EmulateIntrinsicsBase<EmulateIntrinsics>
   using EmulateIntrinsicsBase::EmulateIntrinsicsBase;
 
   void runOnOperation() override {
-    const TargetLevel *level = lookupLevel(target);
-    if (!level) {
-      getOperation()->emitError("unknown target '") << target << "'; known: " << getTargetNames();
+    const TargetLevel *level = lookupLevel(getOperation(), target);
+    if (!level)
       return signalPassFailure();
-    }
     RewritePatternSet patterns(&getContext());
     level->getTarget().populateEmulation(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -70,6 +70,22 @@ const TargetLevel *setun::lookupLevel(llvm::StringRef name) {
   return levelName.empty() ? target->getLevels().front().get() : target->getLevel(levelName);
 }
 
+const TargetLevel *setun::lookupLevel(mlir::Operation *op, llvm::StringRef name) {
+  const TargetLevel *level = lookupLevel(name);
+  if (!level)
+    op->emitError("unknown target '") << name << "'; known: " << getTargetNames();
+  return level;
+}
+
+std::optional<Products> setun::lookupProducts(mlir::Operation *op, llvm::StringRef name) {
+  if (name == "addsub")
+    return Products::AddSub;
+  if (name == "best")
+    return Products::Best;
+  op->emitError("unknown products '") << name << "'; known: addsub, best";
+  return std::nullopt;
+}
+
 const TargetLevel &setun::getPlainLevel() { return *lookupLevel("generic"); }
 
 const Target *setun::findTargetOf(llvm::StringRef tripleName) {

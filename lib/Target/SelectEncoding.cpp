@@ -44,7 +44,7 @@ struct SelectEncoding : setun::impl::SelectEncodingBase<SelectEncoding> {
     return common;
   }
 
-  LogicalResult select(MutableArrayRef<ternary::MatmulOp> products) {
+  LogicalResult select(MutableArrayRef<ternary::MatmulOp> products, Products allowed) {
     std::vector<PackedLayout> candidates = getCandidates(products);
     if (wanted && llvm::is_contained(candidates, *wanted))
       candidates = {*wanted};
@@ -57,7 +57,7 @@ struct SelectEncoding : setun::impl::SelectEncodingBase<SelectEncoding> {
     auto cost = [&](const PackedLayout &layout) {
       double sum = 0;
       for (ternary::MatmulOp op : products)
-        sum += selection.levels.front()->getPlan(ProductShape::of(op), layout, Products::Best).nanoseconds;
+        sum += selection.levels.front()->getPlan(ProductShape::of(op), layout, allowed).nanoseconds;
       return sum;
     };
     const PackedLayout &layout = *llvm::min_element(candidates, [&](auto &a, auto &b) { return cost(a) < cost(b); });
@@ -87,6 +87,9 @@ struct SelectEncoding : setun::impl::SelectEncodingBase<SelectEncoding> {
       getOperation().emitError("'") << encoding << "' is no encoding: expected BITSxROWSxCOLSxINTERLEAVE";
       return signalPassFailure();
     }
+    std::optional<Products> allowed = lookupProducts(getOperation(), this->products);
+    if (!allowed)
+      return signalPassFailure();
     llvm::MapVector<WeightKey, SmallVector<ternary::MatmulOp>> weights;
     getOperation().walk([&](ternary::MatmulOp op) {
       if (op.getEncoding() || !isa<RankedTensorType>(op.getWeight().getType()))
@@ -96,7 +99,7 @@ struct SelectEncoding : setun::impl::SelectEncodingBase<SelectEncoding> {
           op);
     });
     for (auto &[weight, products] : weights)
-      if (failed(select(products)))
+      if (failed(select(products, *allowed)))
         return signalPassFailure();
   }
 

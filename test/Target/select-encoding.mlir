@@ -4,7 +4,10 @@
 // RUN: not setun-opt %s --split-input-file --setun-select-encoding="target=x86-64 encoding=2x1x4x1" 2>&1 | FileCheck %s --check-prefix=UNREAD
 // RUN: not setun-opt %s --split-input-file --setun-select-encoding="target=x86-64 encoding=5x1x4x1" 2>&1 | FileCheck %s --check-prefix=INVALID
 // RUN: not setun-opt %s --split-input-file --setun-select-encoding="target=vax" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: setun-opt %s --split-input-file --setun-select-encoding="target=x86-64 products=addsub" | FileCheck %s
+// RUN: not setun-opt %s --split-input-file --setun-select-encoding="target=x86-64 products=few" 2>&1 | FileCheck %s --check-prefix=PRODUCTS
 
+// PRODUCTS: unknown products 'few'; known: addsub, best
 // FORCED-COUNT-3: setun.encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 4>
 // UNREAD: cannot take the encoding 2x1x4x1 on target x86-64; it can take 2x16x16x1, 2x16x16x2, 2x16x16x4
 // INVALID: '5x1x4x1' is no encoding: expected BITSxROWSxCOLSxINTERLEAVE

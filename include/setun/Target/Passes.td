@@ -15,8 +15,8 @@ def SelectEncoding : Pass<"setun-select-encoding", "::mlir::ModuleOp"> {
   let summary = "choose a packed layout for each ternary weight";
   let description = [{
     Asks for the layouts that every level of the target can read and marks each
-    `ternary.matmul` with the cheapest by the cost model of the best level, as
-    `setun.encoding`. Products that share a weight get one layout, the cheapest for
+    `ternary.matmul` with the cheapest by the cost model of the best level, for the
+    products asked for, as `setun.encoding`. Products that share a weight get one layout, the cheapest for
     all of them together.
 
     ```mlir
@@ -29,6 +29,7 @@ def SelectEncoding : Pass<"setun-select-encoding", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"target", "target", "std::string", "\"generic\"", "what the model is compiled for, as --target">,
+    Option<"products", "products", "std::string", "\"best\"", "what they will be made of, as of setun-convert-ternary-to-loops">,
     Option<"encoding", "encoding", "std::string", "\"\"", "the encoding that every weight takes, as BITSxROWSxCOLSxINTERLEAVE">
   ];
   let dependentDialects = ["::setun::ternary::TernaryDialect"];

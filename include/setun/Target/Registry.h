@@ -28,6 +28,9 @@ llvm::ArrayRef<std::unique_ptr<Target>> getTargets();
 const Target *lookupTarget(llvm::StringRef name);
 /// The level "TARGET:LEVEL", or the best of "TARGET"; null if there is none.
 const TargetLevel *lookupLevel(llvm::StringRef name);
+/// The same for a pass's options: if there is none, or no such products, an error at `op`.
+const TargetLevel *lookupLevel(mlir::Operation *op, llvm::StringRef name);
+std::optional<Products> lookupProducts(mlir::Operation *op, llvm::StringRef name);
 /// Additions alone, for any processor of this machine's architecture: the oracle of all others.
 const TargetLevel &getPlainLevel();
 /// Adds a target. The error says if its name is taken or it has no levels.
