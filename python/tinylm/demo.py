@@ -11,7 +11,7 @@ import numpy as np
 
 from tinylm import levels, parity
 from tinylm.export import export
-from tinylm.model import load
+from tinylm.model import CHECKPOINT, load
 
 PROMPTS = ["And the king said unto", "The LORD is my shepherd"]
 
@@ -22,12 +22,10 @@ def compile_model(build, source, target, *flags):
     return time.time() - begin
 
 
-def generate(program, tokenizer, prompt, count=60, seed=1):
-    """Text that continues `prompt`; the executable takes and gives token ids."""
-    ids = [0] + tokenizer.encode(prompt).ids
-    command = [program, "--tokens", ",".join(map(str, ids)), "-n", str(count), "--temperature", "0.8", "--top-p", "0.9", "--seed", str(seed)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return tokenizer.decode([int(token) for token in printed.replace(",", " ").split()])
+def generate(program, prompt, count=60, seed=1):
+    """Text that continues `prompt`, by the executable alone: its tokenizer is in its weights file."""
+    command = [program, "--prompt", prompt, "-n", str(count), "--temp", "0.8", "--top-p", "0.9", "--seed", str(seed)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def onnxruntime_speed(path, prompt=128, tokens=64, repetitions=3):
@@ -81,17 +79,18 @@ def main():
         print(f"   {path.name}: {path.stat().st_size:,} bytes")
 
     print("\n2. Compiling to native code")
-    program, prefill = folder / "tiny-lm", folder / "tiny-lm-whole"
+    program, prefill, speaker = folder / "tiny-lm", folder / "tiny-lm-whole", folder / "tiny-lm-folder"
     seconds = compile_model(build, cached, program, "--report", folder / "report.json")
     compile_model(build, whole, prefill)
     compile_model(build, cached, folder / "report", "--report", folder / "report.html", "--emit", "object")
+    compile_model(build, CHECKPOINT, speaker)
     weights = program.with_suffix(".safetensors")
     print(f"   {program.name}: {program.stat().st_size:,} bytes of program, {weights.stat().st_size:,} bytes of weights, in {seconds:.1f} s")
 
     print("\n3. Text (a demonstration model of 2.9 million parameters, trained on the King James Bible alone; sampled)")
-    tokenizer = parity.tokenizer()
+    print(f"   from the checkpoint's folder, without Python: setun compile {CHECKPOINT.name} -o {speaker.name}; ./{speaker.name} --prompt ... (or --chat)")
     for prompt in PROMPTS:
-        print(f"   > {prompt}{generate(program, tokenizer, prompt)}".replace("\n", "\n     "))
+        print(f"   > {prompt}{generate(speaker, prompt)}".replace("\n", "\n     "))
 
     print(f"\n4. The same as torch? {options.windows} x 256 held-out tokens, distance of logits to a float64 run")
     windows = parity.held_out_windows(options.windows)
