@@ -50,7 +50,9 @@ class Plan:
         """No state may be lost: a buffer or a constant that the traced program changes is nobody's result."""
         lost = sorted({*program.graph_signature.buffers_to_mutate.values()})
         if lost:
-            raise ExportError(f"the module changes its buffers {', '.join(lost)} only sometimes, and the file would forget it")
+            raise ExportError(
+                f"the module changes its buffers {', '.join(lost)} only sometimes, and the file would forget it"
+            )
 
 
 class Stateful(nn.Module):
@@ -129,7 +131,9 @@ def find_states(module: nn.Module, args: tuple, kwargs: dict) -> list[State]:
             with observe.quiet():
                 module(*pytree.tree_map(lambda t: t.clone() if isinstance(t, Tensor) else t, args), **kwargs)
         except Exception as error:
-            raise ExportError(f"the model does not run on the example operands: {type(error).__name__}: {error}") from error
+            raise ExportError(
+                f"the model does not run on the example operands: {type(error).__name__}: {error}"
+            ) from error
         after, later = _held(module)
         counted = sorted(path for path in numbers if later.get(path) != numbers[path])
         states = []
@@ -142,7 +146,9 @@ def find_states(module: nn.Module, args: tuple, kwargs: dict) -> list[State]:
                 raise ExportError(f"the module's state '{path}' changes its type or grows in several dimensions")
             states.append(State(path, copy.clone(), axes[0] if axes else None))
     if counted:
-        raise ExportError(f"the module counts in Python ({', '.join(counted)}): a file can keep that as a tensor buffer only")
+        raise ExportError(
+            f"the module counts in Python ({', '.join(counted)}): a file can keep that as a tensor buffer only"
+        )
     return states
 
 
@@ -167,7 +173,9 @@ def _split_shapes(module: nn.Module, args: tuple, kwargs: dict, shapes: typing.A
         parameters = [p.name for p in inspect.signature(module.forward).parameters.values()]
         return tuple(shapes.get(p) for p in parameters[: len(args)]), {name: shapes.get(name) for name in kwargs}
     shapes = tuple(shapes)
-    return shapes[: len(args)], dict(zip(kwargs, shapes[len(args) :])) if len(shapes) > len(args) else dict.fromkeys(kwargs)
+    return shapes[: len(args)], dict(zip(kwargs, shapes[len(args) :])) if len(shapes) > len(args) else dict.fromkeys(
+        kwargs
+    )
 
 
 @contextlib.contextmanager
@@ -188,11 +196,15 @@ def prepare(
             yield plan
         return
     if cache not in (None, "buffers"):
-        raise ExportError(f"cache={cache!r} is for models of transformers; of other modules, changed buffers become state by themselves")
+        raise ExportError(
+            f"cache={cache!r} is for models of transformers; of other modules, changed buffers become state by themselves"
+        )
     states = find_states(module, args, kwargs)
     inputs = list(input_names) if input_names else _names(module, args, kwargs)
     if not states:
-        if dynamic_shapes is not None and any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values()):
+        if dynamic_shapes is not None and any(
+            p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values()
+        ):
             positional, named = _split_shapes(module, args, kwargs, dynamic_shapes)
             dynamic_shapes = {"args": positional, **named}
         yield Plan(module, args, kwargs, dynamic_shapes, inputs, list(output_names) if output_names else None)
@@ -216,7 +228,9 @@ def prepare(
     )
 
 
-def unflatten(program: torch.export.ExportedProgram, args: tuple, kwargs: dict | None, dynamic_shapes: typing.Any) -> tuple:
+def unflatten(
+    program: torch.export.ExportedProgram, args: tuple, kwargs: dict | None, dynamic_shapes: typing.Any
+) -> tuple:
     """An ExportedProgram as a module with its submodules, its example operands, and its dynamic sizes."""
     if program.example_inputs is not None and not args and not kwargs:
         args, kwargs = program.example_inputs

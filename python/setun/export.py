@@ -89,7 +89,10 @@ def export(
             for layer in layers:
                 layer.path = layer.path.removeprefix(plan.prefix)
                 if layer.reason:
-                    warnings.warn(f"setun.export: '{layer.path}' ({layer.kind}) is exported as it is: {layer.reason}", stacklevel=2)
+                    warnings.warn(
+                        f"setun.export: '{layer.path}' ({layer.kind}) is exported as it is: {layer.reason}",
+                        stacklevel=2,
+                    )
             with replaced(plan.module, stand_ins):
                 program, counts = _trace(plan)
                 counts = {} if masters else counts
@@ -114,7 +117,11 @@ def describe_layers(root: nn.Module) -> dict[str, nn.Module]:
     stand_ins: dict[str, nn.Module] = {}
     done: dict[nn.Module, nn.Module] = {}
     for path, module in root.named_modules(remove_duplicate=False):
-        if path and (describe := probe.description(module)) and not any(path.startswith(outer + ".") for outer in stand_ins):
+        if (
+            path
+            and (describe := probe.description(module))
+            and not any(path.startswith(outer + ".") for outer in stand_ins)
+        ):
             try:
                 if module not in done:
                     done[module] = ProvenBitLinear(describe(module), module)
@@ -137,7 +144,9 @@ def find_layers(root: nn.Module, args: tuple, kwargs: dict) -> tuple[list[Layer]
         try:
             calls = observe.calls(root, args, kwargs)
         except Exception as error:
-            raise ExportError(f"the model does not run on the example operands: {type(error).__name__}: {error}") from error
+            raise ExportError(
+                f"the model does not run on the example operands: {type(error).__name__}: {error}"
+            ) from error
         for path, module in root.named_modules(remove_duplicate=False):
             if isinstance(module, ProvenBitLinear):
                 layers.append(Layer(path, type(module._original).__name__, f"BitLinear:{module.layer.overload}"))
@@ -146,7 +155,12 @@ def find_layers(root: nn.Module, args: tuple, kwargs: dict) -> tuple[list[Layer]
             # Of what is inside of a BitLinear only its norm is called.
             outer = next((p for p in inside if path.startswith(p + ".")), None)
             found = stand_ins.get(outer, None) if outer else None
-            if not path or path not in calls or path in inside or (outer and (found is None or path != f"{outer}.{found.layer.norm}")):
+            if (
+                not path
+                or path not in calls
+                or path in inside
+                or (outer and (found is None or path != f"{outer}.{found.layer.norm}"))
+            ):
                 continue
             if module not in done:
                 done[module] = _probe(path, module, calls[path], layers)
@@ -196,23 +210,33 @@ def _check_description(path: str, stand_in: ProvenBitLinear, call: observe.Call 
         return  # it can't be run here: that is what descriptions are for
     with observe.quiet():
         mine = stand_in(x)
-    if theirs is None or theirs.y.shape != mine.shape or not torch.allclose(theirs.y.float(), mine.float(), rtol=1e-3, atol=1e-4):
+    if (
+        theirs is None
+        or theirs.y.shape != mine.shape
+        or not torch.allclose(theirs.y.float(), mine.float(), rtol=1e-3, atol=1e-4)
+    ):
         raise ExportError(f"'{path}' ({type(stand_in._original).__name__}) does not compute what its description says")
 
 
 def _trace(plan: caches.Plan) -> tuple[torch.export.ExportedProgram, dict[str, int]]:
     with _quiet(), torch.compiler.set_stance("force_eager"):
         try:
-            program = torch.export.export(plan.module, plan.args, plan.kwargs, dynamic_shapes=plan.dynamic_shapes, strict=False)
+            program = torch.export.export(
+                plan.module, plan.args, plan.kwargs, dynamic_shapes=plan.dynamic_shapes, strict=False
+            )
             whole = torch.export.default_decompositions()
-            program = program.run_decompositions({op: whole[op] for op in (torch.ops.aten.einsum.default,) if op in whole})
+            program = program.run_decompositions(
+                {op: whole[op] for op in (torch.ops.aten.einsum.default,) if op in whole}
+            )
         except Exception as error:
             raise ExportError(f"torch.export: {type(error).__name__}: {_first_lines(error)}") from error
     plan.check(program)
     return program, graph.rewrite(program)
 
 
-def _write(program: torch.export.ExportedProgram, plan: caches.Plan, opset: int, masters: bool, path: pathlib.Path) -> Writer:
+def _write(
+    program: torch.export.ExportedProgram, plan: caches.Plan, opset: int, masters: bool, path: pathlib.Path
+) -> Writer:
     with _quiet():
         try:
             onnx_program = torch.onnx.export(
@@ -245,7 +269,11 @@ def _quiet() -> typing.Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

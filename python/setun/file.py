@@ -54,13 +54,19 @@ class Writer:
 
     def name_sizes(self, dynamic_shapes: typing.Any) -> None:
         """Gives dynamic sizes the names of their torch.export.Dim, which tracing a program forgets."""
-        leaf = lambda d: d is None or isinstance(d, dict) and all(isinstance(k, int) for k in d) or isinstance(d, (list, tuple)) and not any(isinstance(x, (dict, list, tuple)) for x in d)
+        leaf = lambda d: (
+            d is None
+            or isinstance(d, dict)
+            and all(isinstance(k, int) for k in d)
+            or isinstance(d, (list, tuple))
+            and not any(isinstance(x, (dict, list, tuple)) for x in d)
+        )
         specs = _tree_leaves(dynamic_shapes, leaf)
         names: dict[str, str] = {}
         if len(specs) != len(self.model.graph.inputs):
             return
         for value, spec in zip(self.model.graph.inputs, specs):
-            for i, dim in (spec.items() if isinstance(spec, dict) else enumerate(spec or ())):
+            for i, dim in spec.items() if isinstance(spec, dict) else enumerate(spec or ()):
                 size = value.shape[i] if value.shape is not None and i < len(value.shape) else None
                 name = getattr(dim, "__name__", None)
                 if isinstance(size, ir.SymbolicDim) and size.value and name and name.isidentifier():
@@ -69,7 +75,9 @@ class Writer:
         values = [*self.model.graph.inputs, *(o for n in self.model.graph for o in n.outputs)] if pattern else []
         for value in values:
             if value.shape is not None:
-                text = lambda d: pattern.sub(lambda m: names[m[1]], d.value) if isinstance(d, ir.SymbolicDim) and d.value else d
+                text = lambda d: (
+                    pattern.sub(lambda m: names[m[1]], d.value) if isinstance(d, ir.SymbolicDim) and d.value else d
+                )
                 value.shape = ir.Shape([text(d) for d in value.shape])
 
     def pack_weights(self) -> None:
@@ -107,7 +115,11 @@ class Writer:
         """Writes the file, and a second one for its data if that is large; both or none."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model.producer_name, self.model.producer_version = "setun", None
-        size = sum(value.const_value.nbytes for value in self.model.graph.initializers.values() if value.const_value is not None)
+        size = sum(
+            value.const_value.nbytes
+            for value in self.model.graph.initializers.values()
+            if value.const_value is not None
+        )
         data = path.name + ".data"
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".setun-") as folder:
             made = pathlib.Path(folder)
@@ -122,7 +134,9 @@ class Writer:
 def _tree_leaves(tree: typing.Any, is_leaf: typing.Callable[[typing.Any], bool]) -> list:
     if is_leaf(tree):
         return [tree]
-    return [leaf for branch in (tree.values() if isinstance(tree, dict) else tree) for leaf in _tree_leaves(branch, is_leaf)]
+    return [
+        leaf for branch in (tree.values() if isinstance(tree, dict) else tree) for leaf in _tree_leaves(branch, is_leaf)
+    ]
 
 
 def pack(trits: np.ndarray, name: str) -> ir.Tensor:

@@ -71,7 +71,11 @@ def attention(overload: str) -> list[str]:
     body, k, v = [], "k", "v"
     if "grouped" in words:
         body = ["heads = Shape<start=1, end=2>(q)", "groups = Shape<start=1, end=2>(k)", "times = Div(heads, groups)"]
-        body += ["batch = Shape<start=0, end=1>(k)", "keys = Shape<start=2, end=3>(k)", "two = Constant<value_ints=[2]>()"]
+        body += [
+            "batch = Shape<start=0, end=1>(k)",
+            "keys = Shape<start=2, end=3>(k)",
+            "two = Constant<value_ints=[2]>()",
+        ]
         for name in "kv":
             body += [f"size_{name} = Shape<start=3, end=4>({name})", f"five_{name} = Unsqueeze({name}, two)"]
             body += [f"wide_{name} = Concat<axis=0>(batch, groups, times, keys, size_{name})"]
@@ -118,7 +122,12 @@ TABLE: dict[str, tuple[typing.Callable[[str], list[str]], list[str], tuple[str, 
     "RMSNorm": (rms_norm, ["x", "gamma"], None, ["epsilon"]),
     "RotaryEmbedding": (rotary_embedding, ["x", "cos", "sin"], None, []),
     "Attention": (attention, ["q", "k", "v"], ("mask", {"mask", "bool_mask"}), ["scale"]),
-    "BitLinear": (bit_linear, ["x", "weight", "scale"], ("bias", {"bias", "inner_bias"}), ["qmax", "eps", "low", "high", "block_size"]),
+    "BitLinear": (
+        bit_linear,
+        ["x", "weight", "scale"],
+        ("bias", {"bias", "inner_bias"}),
+        ["qmax", "eps", "low", "high", "block_size"],
+    ),
 }
 
 
@@ -135,9 +144,13 @@ def _node(line: str) -> onnx.NodeProto:
     for name, value in re.findall(r"(\w+)=(\[[^]]*\]|[^,]+)", given or ""):
         if value.startswith("@"):
             kind = "INT" if value == "@block_size" else "FLOAT"
-            node.attribute.add(name=name, ref_attr_name=value[1:], type=helper.onnx.AttributeProto.AttributeType.Value(kind))
+            node.attribute.add(
+                name=name, ref_attr_name=value[1:], type=helper.onnx.AttributeProto.AttributeType.Value(kind)
+            )
         else:
-            node.attribute.append(helper.make_attribute(name, float(value) if name == "value_float" else ast.literal_eval(value)))
+            node.attribute.append(
+                helper.make_attribute(name, float(value) if name == "value_float" else ast.literal_eval(value))
+            )
     return node
 
 

@@ -24,8 +24,14 @@ def rewrite(program: torch.export.ExportedProgram) -> dict[str, int]:
     graph = program.graph_module.graph
     constants = {**program.state_dict, **program.constants}
     signature = program.graph_signature
-    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
-    held = {node: constants[named[node.name]] for node in graph.nodes if node.op == "placeholder" and node.name in named}
+    named = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    held = {
+        node: constants[named[node.name]] for node in graph.nodes if node.op == "placeholder" and node.name in named
+    }
     counts = {"Attention": 0, "RotaryEmbedding": 0}
     for node in list(graph.nodes):
         if node.target == _ATEN.scaled_dot_product_attention.default and _attention(graph, node):
@@ -77,8 +83,9 @@ def _repeated(node: Node) -> Node | None:
 
 
 def _attention(graph: Graph, node: Node) -> bool:
-    q, k, v, mask, dropout, causal = (list(node.args) + [None, 0.0, False])[:6] if len(node.args) < 6 else node.args[:6]
-    arguments = dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), node.args)) | dict(node.kwargs)
+    arguments = dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), node.args)) | dict(
+        node.kwargs
+    )
     q, k, v, mask = (arguments.get(name) for name in ("query", "key", "value", "attn_mask"))
     causal, grouped = arguments.get("is_causal", False), arguments.get("enable_gqa", False)
     if arguments.get("dropout_p", 0.0) or any(len(_shape(t)) != 4 for t in (q, k, v)) or not isinstance(causal, bool):
@@ -109,7 +116,11 @@ def _attention(graph: Graph, node: Node) -> bool:
 # ------------------------------------------------------------------ rotary embedding
 def _half(node: Node, start: int, stop: int, whole: int) -> Node | None:
     """x where node is x[..., start:stop]."""
-    if node.target is operator.getitem and node.args[0].target in (_ATEN.split.Tensor, _ATEN.chunk.default, _ATEN.split_with_sizes.default):
+    if node.target is operator.getitem and node.args[0].target in (
+        _ATEN.split.Tensor,
+        _ATEN.chunk.default,
+        _ATEN.split_with_sizes.default,
+    ):
         split = node.args[0]
         dim = split.args[2] if len(split.args) > 2 else 0
         x = split.args[0]
@@ -156,7 +167,13 @@ def _equal_halves(table: Node, held: dict[Node, torch.Tensor]) -> bool:
         if isinstance(b, Node) and (not _shape(b) or _shape(b)[-1] == 1):
             return _equal_halves(a, held)
         return not isinstance(b, Node) and isinstance(a, Node) and _equal_halves(a, held)
-    if table.target in (_ATEN.index.Tensor, _ATEN.slice.Tensor, _ATEN.select.int, _ATEN.embedding.default, _ATEN.index_select.default):
+    if table.target in (
+        _ATEN.index.Tensor,
+        _ATEN.slice.Tensor,
+        _ATEN.select.int,
+        _ATEN.embedding.default,
+        _ATEN.index_select.default,
+    ):
         # Rows of a constant table.
         source = table.args[0]
         whole = _shape(source)[-1] == _shape(table)[-1]
@@ -177,7 +194,9 @@ def _rotary(graph: Graph, node: Node, held: dict[Node, torch.Tensor]) -> bool:
             cos = plain.args[1] if plain.args[0] is x else plain.args[0]
             if not isinstance(cos, Node) or _shape(cos) != _shape(sin) or len(_shape(cos)) != 4 or _shape(cos)[1] != 1:
                 continue
-            if _shape(cos)[2:] != _shape(x)[2:] or {t.meta["val"].dtype for t in (cos, sin, x)} != {x.meta["val"].dtype}:
+            if _shape(cos)[2:] != _shape(x)[2:] or {t.meta["val"].dtype for t in (cos, sin, x)} != {
+                x.meta["val"].dtype
+            }:
                 continue
             if not _equal_halves(cos, held) or not _equal_halves(sin, held):
                 continue

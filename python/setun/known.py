@@ -24,4 +24,6 @@ def onebitllms(module: nn.Module) -> BitLinear:
 
 
 #: The class's full name -> description.
-DESCRIPTIONS: dict[str, typing.Callable[[nn.Module], "BitLinear"]] = {"onebitllms.layers.bitnet.BitNetLinear": onebitllms}
+DESCRIPTIONS: dict[str, typing.Callable[[nn.Module], "BitLinear"]] = {
+    "onebitllms.layers.bitnet.BitNetLinear": onebitllms
+}

@@ -49,7 +49,11 @@ class _Watch(TorchDispatchMode):
         if func in _PRODUCTS:
             left, right, added, transposed = _PRODUCTS[func]
             a, b = args[left].detach().clone(), args[right].detach().clone()
-            bias = args[added].detach().clone() if added is not None and len(args) > added and args[added] is not None else None
+            bias = (
+                args[added].detach().clone()
+                if added is not None and len(args) > added and args[added] is not None
+                else None
+            )
             # A scaled sum is more than a product, and a batch of one matrix is a matrix.
             plain = kwargs.get("alpha", 1) == 1 and kwargs.get("beta", 1) == 1 and a.dim() >= 2 and b.dim() >= 2
             if plain and b.dim() == 3 and b.shape[0] == 1:
@@ -124,7 +128,12 @@ def calls(module: nn.Module, args: tuple, kwargs: dict) -> dict[str, Call]:
     def hook(name: str):
         def record(_module, args, kwargs, result):
             plain = len(args) == 1 and not kwargs and isinstance(args[0], Tensor) and isinstance(result, Tensor)
-            if not plain or not args[0].is_floating_point() or args[0].dim() == 0 or result.shape[:-1] != args[0].shape[:-1]:
+            if (
+                not plain
+                or not args[0].is_floating_point()
+                or args[0].dim() == 0
+                or result.shape[:-1] != args[0].shape[:-1]
+            ):
                 spoilt.add(name)
             else:
                 seen.setdefault(name, Call(tuple(args[0].shape), args[0].dtype))

@@ -108,7 +108,11 @@ def translations() -> dict:
         return node.outputs[0]
 
     def write_bit_linear(x, weight, scale, bias, overload, qmax, eps, low, high):
-        attributes = {} if overload.startswith("none") else dict(qmax=float(qmax), eps=float(eps), low=float(low), high=float(high))
+        attributes = (
+            {}
+            if overload.startswith("none")
+            else dict(qmax=float(qmax), eps=float(eps), low=float(low), high=float(high))
+        )
         if "grouped" in overload:
             attributes["block_size"] = weight.shape[1] // scale.shape[1]
         return call("BitLinear", [x, weight, scale, bias], overload, **attributes)
@@ -118,5 +122,7 @@ def translations() -> dict:
         ops.bit_linear.default: write_bit_linear,
         ops.rms_norm.default: lambda x, gamma, epsilon: call("RMSNorm", [x, gamma], epsilon=float(epsilon)),
         ops.rotary_embedding.default: lambda x, cos, sin: call("RotaryEmbedding", [x, cos, sin]),
-        ops.attention.default: lambda q, k, v, mask, overload, scale: call("Attention", [q, k, v, mask], overload, scale=float(scale)),
+        ops.attention.default: lambda q, k, v, mask, overload, scale: call(
+            "Attention", [q, k, v, mask], overload, scale=float(scale)
+        ),
     }

@@ -109,14 +109,19 @@ def _inputs(call: observe.Call) -> list[Tensor]:
         sets.append(ties)
     sets.append(noise * torch.tensor([1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 3e-6])[:, None])
     lead = (1,) * (len(call.shape) - 2)
-    return [rows.to(call.dtype).reshape(*lead, 6, k) if lead or len(call.shape) == 2 else rows[0].to(call.dtype) for rows in sets]
+    return [
+        rows.to(call.dtype).reshape(*lead, 6, k) if lead or len(call.shape) == 2 else rows[0].to(call.dtype)
+        for rows in sets
+    ]
 
 
 def _rows(t: Tensor) -> Tensor:
     return t.reshape(-1, t.shape[-1])
 
 
-def _normed(module: nn.Module, runs: list[observe.Run]) -> typing.Iterator[tuple[str | tuple[str, float] | None, list[Tensor]]]:
+def _normed(
+    module: nn.Module, runs: list[observe.Run]
+) -> typing.Iterator[tuple[str | tuple[str, float] | None, list[Tensor]]]:
     """What may be quantized: x itself, what a child made of x, or a norm of x."""
     yield None, [run.x for run in runs]
     for name in runs[0].children:
@@ -139,7 +144,9 @@ def find_bit_linear(module: nn.Module, call: observe.Call) -> BitLinear | str | 
     weights = [run.products[0].right for run in runs]
     if not all(torch.equal(weights[0], w) for w in weights) or weights[0].shape[1] != call.shape[-1]:
         return None
-    if runs[0].y.shape[-1] != weights[0].shape[0] or any(run.products[0].left.shape != _rows(run.x).shape for run in runs):
+    if runs[0].y.shape[-1] != weights[0].shape[0] or any(
+        run.products[0].left.shape != _rows(run.x).shape for run in runs
+    ):
         return None
     found = None
     for norm, inputs in _normed(module, runs):
@@ -276,7 +283,9 @@ def _finish(layer: BitLinear, factor: Tensor, bias: Tensor | None, inner: bool) 
         return None
     if bias is not None and not bias.isfinite().all():
         return None
-    return dataclasses.replace(layer, scale=scale.float(), bias=None if bias is None else bias.float(), inner_bias=inner)
+    return dataclasses.replace(
+        layer, scale=scale.float(), bias=None if bias is None else bias.float(), inner_bias=inner
+    )
 
 
 def _explains(module: nn.Module, layer: BitLinear, runs: list[observe.Run]) -> bool:
@@ -285,7 +294,12 @@ def _explains(module: nn.Module, layer: BitLinear, runs: list[observe.Run]) -> b
 
     proven = ProvenBitLinear(layer, module)
     scale = layer.scale[:, None] if layer.scale.dim() == 1 else layer.scale
-    matrix = layer.weight.float().abs() * (scale.repeat_interleave(layer.weight.shape[1] // scale.shape[1], 1) if layer.scale.dim() == 2 else scale).abs()
+    matrix = (
+        layer.weight.float().abs()
+        * (
+            scale.repeat_interleave(layer.weight.shape[1] // scale.shape[1], 1) if layer.scale.dim() == 2 else scale
+        ).abs()
+    )
     for run in runs:
         with observe.quiet():
             mine = proven(run.x.clone())

@@ -50,7 +50,9 @@ class ProvenBitLinear(_StandIn):
         q = self.layer.quantizer
         numbers = (q.qmax, q.eps, q.low, q.high) if q else (0.0, 0.0, 0, 0)
         bias = self.trits_bias
-        return torch.ops.setun.bit_linear(self.normed(x), self.trits, self.trits_scale, bias, self.layer.overload, *numbers)
+        return torch.ops.setun.bit_linear(
+            self.normed(x), self.trits, self.trits_scale, bias, self.layer.overload, *numbers
+        )
 
 
 class ProvenRMSNorm(_StandIn):

@@ -49,7 +49,9 @@ def _misses(left: Tensor, integers: Tensor, c: Tensor, qmax: float) -> float:
     return min(float(((grid - integers).abs() > off).float().mean()) for grid in (wide, wide * (qmax / c.double())))
 
 
-def find_quantizer(inputs: list[Tensor], lefts: list[Tensor], epsilons: list[float]) -> Quantizer | typing.Literal["none"] | None:
+def find_quantizer(
+    inputs: list[Tensor], lefts: list[Tensor], epsilons: list[float]
+) -> Quantizer | typing.Literal["none"] | None:
     """What makes `lefts` of `inputs` ([M, K], float32): "none" if they are the same, nothing if it is not known."""
     if all(torch.equal(x.to(left.dtype), left) for x, left in zip(inputs, lefts)):
         return "none"

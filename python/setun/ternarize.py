@@ -44,11 +44,15 @@ class Ternarized:
         lines = ["layer | shape | zeros | error of weights | error of outputs", "---|---|---|---|---"]
         for e in self.layers:
             output = "not measured" if e.output_error is None else f"{e.output_error:.1%}"
-            lines.append(f"{e.path} | {' x '.join(map(str, e.shape))} | {e.zeros:.1%} | {e.weight_error:.1%} | {output}")
+            lines.append(
+                f"{e.path} | {' x '.join(map(str, e.shape))} | {e.zeros:.1%} | {e.weight_error:.1%} | {output}"
+            )
         if self.result_error is not None:
             lines.append(f"the whole module's result is off by {self.result_error:.1%} of its norm")
         if self.layers and max(e.weight_error for e in self.layers) > 0.2:
-            lines.append("errors of this size usually need training with ternary weights (quantization-aware) to be of use")
+            lines.append(
+                "errors of this size usually need training with ternary weights (quantization-aware) to be of use"
+            )
         return "\n".join(lines)
 
 
@@ -117,7 +121,9 @@ def ternarize(
     for path, layer in chosen.items():
         weight, ternary = layer.weight.detach().float(), made[path]
         norm = weight.norm().clamp(min=1e-30)
-        errors[path] = LayerError(path, tuple(weight.shape), float((ternary == 0).float().mean()), float((weight - ternary).norm() / norm))
+        errors[path] = LayerError(
+            path, tuple(weight.shape), float((ternary == 0).float().mean()), float((weight - ternary).norm() / norm)
+        )
         if calibration is not None:
             errors[path].output_error = outputs.get(path)
         if _is_shared(result, layer):  # a head tied to the embedding: the embedding stays
@@ -152,7 +158,9 @@ def _first(module: nn.Module, args: tuple) -> Tensor:
     return result.detach().float()
 
 
-def _measure(module: nn.Module, layers: dict[str, nn.Module], made: dict[str, Tensor], args: tuple) -> tuple[Tensor, dict[str, float]]:
+def _measure(
+    module: nn.Module, layers: dict[str, nn.Module], made: dict[str, Tensor], args: tuple
+) -> tuple[Tensor, dict[str, float]]:
     """The module's result, and the relative error of each layer's output on what the module gives it."""
     sums: dict[str, list[float]] = {}
 

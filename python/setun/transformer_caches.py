@@ -91,10 +91,22 @@ def prepare(model: nn.Module, args: tuple, kwargs: dict, dynamic_shapes: typing.
     if not isinstance(ids, Tensor) or ids.dim() != 2 or len(args) > 1 or others:
         raise ExportError("a model of transformers is exported by its input_ids [B, S] alone")
     config = model.config.get_text_config()
-    dims = (dynamic_shapes.get("input_ids") if isinstance(dynamic_shapes, dict) else dynamic_shapes[0]) if dynamic_shapes else None
+    dims = (
+        (dynamic_shapes.get("input_ids") if isinstance(dynamic_shapes, dict) else dynamic_shapes[0])
+        if dynamic_shapes
+        else None
+    )
     with _attention(model):
         if cache is None:
-            yield Plan(Plain(model), (ids,), {}, (dims,) if dims else None, list(input_names or ["input_ids"]), list(output_names or ["logits"]), "model.")
+            yield Plan(
+                Plain(model),
+                (ids,),
+                {},
+                (dims,) if dims else None,
+                list(input_names or ["input_ids"]),
+                list(output_names or ["logits"]),
+                "model.",
+            )
             return
         with observe.quiet():
             made = model(input_ids=ids, use_cache=True).past_key_values
@@ -114,10 +126,20 @@ def prepare(model: nn.Module, args: tuple, kwargs: dict, dynamic_shapes: typing.
             yield Plan(Dynamic(model), (ids, past), {}, shapes, inputs, outputs, "model.")
         elif kind == "static" and room.isdigit() and int(room) >= ids.shape[1]:
             room = int(room)
-            past = [(torch.zeros(*k[:2], room, k[3], dtype=t), torch.zeros(*v[:2], room, v[3], dtype=t)) for k, v, t in size]
+            past = [
+                (torch.zeros(*k[:2], room, k[3], dtype=t), torch.zeros(*v[:2], room, v[3], dtype=t)) for k, v, t in size
+            ]
             shapes = {"input_ids": dims, "past": [({}, {}) for _ in layers], "position": {}} if dims else None
             position = torch.zeros((), dtype=torch.int64)
-            yield Plan(Static(model, room), (ids, past, position), {}, shapes, [*inputs, "past.position"], [*outputs, "present.position"], "model.")
+            yield Plan(
+                Static(model, room),
+                (ids, past, position),
+                {},
+                shapes,
+                [*inputs, "past.position"],
+                [*outputs, "present.position"],
+                "model.",
+            )
         else:
             raise ExportError(f"cache={cache!r} is not known: 'dynamic', or 'static:N' with room for N tokens")
 

@@ -34,7 +34,10 @@ def clear_operand(module, *shape):
         x = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
             want = module(x)
-            noisy = [module(x * (1 + 2e-6 * torch.randn(*shape, generator=torch.Generator().manual_seed(n)))) for n in range(8)]
+            noisy = [
+                module(x * (1 + 2e-6 * torch.randn(*shape, generator=torch.Generator().manual_seed(n))))
+                for n in range(8)
+            ]
         if all((y - want).abs().max() <= 1e-4 * want.abs().max() for y in noisy):
             return x
     raise RuntimeError("no clear operand found")
@@ -58,17 +61,34 @@ def run_native(path, feeds, *flags):
     """Compiles with every raise verified, and runs; the results by name, and the compiler's report and messages."""
     folder = path.parent / (path.stem + "-native")
     folder.mkdir(exist_ok=True)
-    command = [BUILD / "bin" / "setun", "compile", path, "-o", folder / "model", "--report", folder / "report.json", "--verify-raise", "--remarks", *flags]
+    command = [
+        BUILD / "bin" / "setun",
+        "compile",
+        path,
+        "-o",
+        folder / "model",
+        "--report",
+        folder / "report.json",
+        "--verify-raise",
+        "--remarks",
+        *flags,
+    ]
     compiled = subprocess.run(command, capture_output=True, text=True)
     assert compiled.returncode == 0, compiled.stderr
     given = []
     for index, (name, value) in enumerate(feeds.items()):
         np.save(folder / f"in{index}.npy", value)
         given += ["--input", f"{name}={folder / f'in{index}.npy'}"]
-    ran = subprocess.run([BUILD / "bin" / "setun", "run", folder / "model", *given, "--output-dir", folder / "out"], capture_output=True, text=True)
+    ran = subprocess.run(
+        [BUILD / "bin" / "setun", "run", folder / "model", *given, "--output-dir", folder / "out"],
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 0, ran.stderr
     outputs = [re.sub(r"[^A-Za-z0-9._-]", "_", o.name) for o in onnx.load(path, load_external_data=False).graph.output]
-    results = {name: np.load(folder / "out" / f"{name}.npy") for name in outputs if (folder / "out" / f"{name}.npy").exists()}
+    results = {
+        name: np.load(folder / "out" / f"{name}.npy") for name in outputs if (folder / "out" / f"{name}.npy").exists()
+    }
     return results, json.loads((folder / "report.json").read_text()), compiled.stderr
 
 

@@ -52,7 +52,9 @@ def test_faq(tmp_path, bias, opset):
     torch.manual_seed(1)
     module = nn.Sequential(FaqBitLinear(96, 333, bias), nn.SiLU(), FaqBitLinear(333, 50, bias))
     options = {"dynamic_shapes": ({1: SEQ},), "opset": opset}
-    exported, report = check(module, (torch.randn(2, 3, 96),), tmp_path / "faq.onnx", fresh=(torch.randn(2, 7, 96),), **options)
+    exported, report = check(
+        module, (torch.randn(2, 3, 96),), tmp_path / "faq.onnx", fresh=(torch.randn(2, 7, 96),), **options
+    )
     words = "token.reciprocal" + (".bias" if bias else "")
     assert [layer.function for layer in exported.layers] == [f"BitLinear:{words}", "RMSNorm"] * 2
     assert exported.functions == {"BitLinear": 2, "RMSNorm": 2}
@@ -70,7 +72,10 @@ def test_masters_on_demand(tmp_path):
     torch.manual_seed(2)
     exported, report = check(FaqBitLinear(256, 64), (torch.randn(2, 3, 256),), tmp_path / "masters.onnx", masters=True)
     assert exported.functions == {} and exported.layers == []
-    assert any(i.data_type == onnx.TensorProto.FLOAT and np.prod(i.dims) == 256 * 64 for i in onnx.load(tmp_path / "masters.onnx").graph.initializer)
+    assert any(
+        i.data_type == onnx.TensorProto.FLOAT and np.prod(i.dims) == 256 * 64
+        for i in onnx.load(tmp_path / "masters.onnx").graph.initializer
+    )
     assert report["ternary_products"] == 1
 
 
@@ -109,7 +114,9 @@ def test_exported_program(tmp_path):
     exported = setun.export(program, path=tmp_path / "program.onnx")
     assert exported.functions == {"BitLinear": 2, "RMSNorm": 2}
     x = torch.randn(2, 9, 64)
-    (found,) = run_onnxruntime(tmp_path / "program.onnx", {onnx.load(tmp_path / "program.onnx").graph.input[0].name: x.numpy()})
+    (found,) = run_onnxruntime(
+        tmp_path / "program.onnx", {onnx.load(tmp_path / "program.onnx").graph.input[0].name: x.numpy()}
+    )
     np.testing.assert_allclose(found, module(x).detach(), rtol=1e-4, atol=1e-4)
 
 

@@ -16,9 +16,15 @@ X = torch.randn(2, 3, 96, generator=torch.Generator().manual_seed(1))
 MODULES = {
     "bitnet 0.2.5, BitLinear": lambda: (packages.bitnet("bitlinear").BitLinear(96, 48), X),
     "bitnet 0.2.5, BitLinearNew": lambda: (packages.bitnet("bit_linear_new").BitLinearNew(96, 48), X),
-    "bitnet 0.2.5, BitFeedForward": lambda: (packages.bitnet("bit_ffn").BitFeedForward(32, 32, 2, post_act_ln=True), (1, 2, 32)),
+    "bitnet 0.2.5, BitFeedForward": lambda: (
+        packages.bitnet("bit_ffn").BitFeedForward(32, 32, 2, post_act_ln=True),
+        (1, 2, 32),
+    ),
     "bitlinear 2.4.6, BitLinear": lambda: (packages.bitlinear().BitLinear(96, 48), X),
-    "bitlinear 2.4.6, BitLinear with AbsMean": lambda: (packages.bitlinear().BitLinear(96, 48, weight_measure="AbsMean", bias=False), X),
+    "bitlinear 2.4.6, BitLinear with AbsMean": lambda: (
+        packages.bitlinear().BitLinear(96, 48, weight_measure="AbsMean", bias=False),
+        X,
+    ),
     "bitlinear-pytorch 0.5.0, BitLinear": lambda: (packages.bitlinear_pytorch().BitLinear(96, 48, bias=True), X),
     "mybitnet 0.6.0, BitLinear": lambda: (packages.mybitnet().BitLinear(96, 48), X),
     "mybitnet 0.6.0, BitLinear158b": lambda: (packages.mybitnet().BitLinear158b(96, 48), X),
@@ -52,8 +58,13 @@ def test_onebitllms(tmp_path):
     assert [e.function for e in exported.layers] == ["BitLinear:" + row("onebitllms 0.0.4, BitNetLinear")]
     s = 127 / X.abs().amax(-1, keepdim=True).clamp(min=1e-5)
     mean = layer.weight.detach().abs().mean().clamp(min=1e-5)
-    want = ((X * s + 0.5).floor().clamp(-128, 127) / s) @ ((layer.weight.detach() / mean + 0.5).floor().clamp(-1, 1) * mean).T
-    for found in (run_onnxruntime(tmp_path / "module.onnx", {"input": X.numpy()})[0], *run_native(tmp_path / "module.onnx", {"input": X.numpy()})[0].values()):
+    want = ((X * s + 0.5).floor().clamp(-128, 127) / s) @ (
+        (layer.weight.detach() / mean + 0.5).floor().clamp(-1, 1) * mean
+    ).T
+    for found in (
+        run_onnxruntime(tmp_path / "module.onnx", {"input": X.numpy()})[0],
+        *run_native(tmp_path / "module.onnx", {"input": X.numpy()})[0].values(),
+    ):
         torch.testing.assert_close(torch.from_numpy(found), want, rtol=1e-4, atol=1e-5)
 
 

@@ -42,7 +42,11 @@ class Written(Growing):
         self.reset()
 
     def reset(self):
-        self.keys, self.values, self.position = torch.zeros(1, 16, 32), torch.zeros(1, 16, 32), torch.zeros((), dtype=torch.int64)
+        self.keys, self.values, self.position = (
+            torch.zeros(1, 16, 32),
+            torch.zeros(1, 16, 32),
+            torch.zeros((), dtype=torch.int64),
+        )
 
     def forward(self, x):
         at = torch.arange(x.shape[1]) + self.position

@@ -24,7 +24,9 @@ class Exact(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        narrows = func is torch.Tensor.float or func is torch.Tensor.to and torch.float32 in (*args[1:], kwargs.get("dtype"))
+        narrows = (
+            func is torch.Tensor.float or func is torch.Tensor.to and torch.float32 in (*args[1:], kwargs.get("dtype"))
+        )
         return args[0] if narrows and args[0].dtype == torch.float64 else func(*args, **kwargs)
 
 
@@ -43,9 +45,13 @@ def judge(run, model):
     float64 run than torch is, and the same argmax where it is clear."""
     prompts = [ids(24, seed) for seed in range(20)]
     mine = np.concatenate([run(p) for p in prompts])
-    exact, theirs = (np.concatenate([logits(model, p, dtype) for p in prompts]) for dtype in (torch.float64, torch.float32))
+    exact, theirs = (
+        np.concatenate([logits(model, p, dtype) for p in prompts]) for dtype in (torch.float64, torch.float32)
+    )
     ours, its = np.abs(mine - exact).max(-1), np.abs(theirs - exact).max(-1)
-    print("distance to float64, median and largest: ours", np.median(ours), ours.max(), "torch", np.median(its), its.max())
+    print(
+        "distance to float64, median and largest: ours", np.median(ours), ours.max(), "torch", np.median(its), its.max()
+    )
     floor = 1e-5 * np.abs(exact).max()
     assert np.median(ours) <= 1.2 * np.median(its) + floor and ours.max() <= 2 * its.max() + floor
     top = np.sort(exact, -1)
@@ -97,7 +103,10 @@ def test_cache(tmp_path, cache):
         for part in tokens.split([7, 1, tokens.shape[1] - 8], 1):
             outputs = run_onnxruntime(path, {"input_ids": part.numpy(), **now})
             found.append(outputs[0])
-            now = {name: outputs[order.index(name.replace("past_key_values", "present").replace("past.", "present."))] for name in now}
+            now = {
+                name: outputs[order.index(name.replace("past_key_values", "present").replace("past.", "present."))]
+                for name in now
+            }
         return np.concatenate(found, 1)
 
     judge(in_parts, model)

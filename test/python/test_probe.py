@@ -24,7 +24,9 @@ def trits(n=N, k=K, seed=0):
 class Layer(nn.Module):
     """A BitLinear made of parts: `scaled(x, c)` spells the quantizer, `post(y, c)` the scales."""
 
-    def __init__(self, scaled, post, weight=None, eps=1e-5, tensor=False, low=-128, high=127, rounding=torch.round, add=False):
+    def __init__(
+        self, scaled, post, weight=None, eps=1e-5, tensor=False, low=-128, high=127, rounding=torch.round, add=False
+    ):
         super().__init__()
         self.register_buffer("weight", trits() if weight is None else weight)
         self.scaled, self.post, self.eps_used, self.tensor, self.low, self.high = scaled, post, eps, tensor, low, high
@@ -134,7 +136,9 @@ def test_other_grids_are_refused():
 
 def test_unknown_quantizers_are_refused():
     assert "none of the known" in find(Layer(SPELLINGS["divide"], lambda y, c: y * c / 127, eps=1e-2, add=True))
-    assert "not the product times scales" in find(Layer(SPELLINGS["divide"], lambda y, c: y * c / 127 + y.square() * 1e-4))
+    assert "not the product times scales" in find(
+        Layer(SPELLINGS["divide"], lambda y, c: y * c / 127 + y.square() * 1e-4)
+    )
 
 
 def test_plain_layers_are_no_candidates():
@@ -149,7 +153,9 @@ def test_registered_classes(tmp_path):
         pass
 
     module = nn.Sequential(Strange(SPELLINGS["divide"], lambda y, c: y * c / 127 + y.square() * 1e-4))
-    with pytest.raises(setun.ExportError, match="'0' .Strange. is registered as a BitLinear, but its result is not the product"):
+    with pytest.raises(
+        setun.ExportError, match="'0' .Strange. is registered as a BitLinear, but its result is not the product"
+    ):
         setun.export(module, (torch.randn(2, 3, K),), tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
 
@@ -157,11 +163,15 @@ def test_registered_classes(tmp_path):
         def forward(self, x):
             raise NotImplementedError("no such device")
 
-    setun.register_bit_linear(Kernel, lambda module: probe.BitLinear(trits().to(torch.int8), t(0.5), quantizer=Quantizer()))
+    setun.register_bit_linear(
+        Kernel, lambda module: probe.BitLinear(trits().to(torch.int8), t(0.5), quantizer=Quantizer())
+    )
     exported = setun.export(nn.Sequential(Kernel()), (torch.randn(2, 3, K),), tmp_path / "k.onnx")
     assert [layer.function for layer in exported.layers] == ["BitLinear:token.divide"]
 
-    setun.register_bit_linear(Liar, lambda module: probe.BitLinear(trits().to(torch.int8), t(0.5), quantizer=Quantizer()))
+    setun.register_bit_linear(
+        Liar, lambda module: probe.BitLinear(trits().to(torch.int8), t(0.5), quantizer=Quantizer())
+    )
     with pytest.raises(setun.ExportError, match="does not compute what its description says"):
         setun.export(nn.Sequential(Liar(K, N)), (torch.randn(2, 3, K),), tmp_path / "l.onnx")
 
@@ -237,7 +247,9 @@ def test_rms_norms():
 
         def forward(self, x):
             wide = x.float()
-            return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.w.float())).to(x.dtype)
+            return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.w.float())).to(
+                x.dtype
+            )
 
     module = Gemma().eval()
     norm = probe.find_rms_norm(module, observe.Call((2, 3, K), torch.float32))

@@ -29,7 +29,9 @@ def test_absmean_is_bitnets():
 def test_best_is_best():
     """No threshold and scale leave a smaller error."""
     flat = W.flatten().abs().sort(descending=True).values
-    least = min(float((W.norm() ** 2 - flat[:m].sum() ** 2 / m)) for m in range(1, len(flat) + 1)) ** 0.5 / float(W.norm())
+    least = min(float((W.norm() ** 2 - flat[:m].sum() ** 2 / m)) for m in range(1, len(flat) + 1)) ** 0.5 / float(
+        W.norm()
+    )
     assert error("best") == pytest.approx(least, rel=1e-4) and least == pytest.approx(0.44, abs=0.02)
     assert error("best") <= min(error(m) for m in ("absmean", "absmedian", "threshold"))
     assert error("best", "group:16") < error("best", "row") < error("best")
@@ -45,9 +47,13 @@ def test_table_and_export(tmp_path):
     (layer,) = made.layers
     with torch.no_grad():
         changed, y = made.module[0].weight, x @ module[0].weight.T
-        assert layer.weight_error == pytest.approx(float((changed - module[0].weight).norm() / module[0].weight.norm()), rel=1e-5)
+        assert layer.weight_error == pytest.approx(
+            float((changed - module[0].weight).norm() / module[0].weight.norm()), rel=1e-5
+        )
         assert layer.output_error == pytest.approx(float((x @ changed.T - y).norm() / y.norm()), rel=1e-5)
-        assert made.result_error == pytest.approx(float((made.module(x) - module(x)).norm() / module(x).norm()), rel=1e-5)
+        assert made.result_error == pytest.approx(
+            float((made.module(x) - module(x)).norm() / module(x).norm()), rel=1e-5
+        )
     assert "0 | 32 x 64" in str(made) and "needs training" in str(made).replace("need ", "needs ")
     exported, report = check(made.module, (x,), tmp_path / "m.onnx")
     assert exported.functions == {"BitLinear": 1} and report["ternary_products"] == 1

@@ -23,7 +23,9 @@ def make(family, linear_class, mode="offline", norm=False):
     model.to_empty(device="cpu")
     with torch.no_grad():
         for name, p in model.named_parameters():
-            p.copy_(torch.rand_like(p) + 0.5 if "norm" in name else torch.randn_like(p) * (0.3 if "embed" in name else 0.05))
+            p.copy_(
+                torch.rand_like(p) + 0.5 if "norm" in name else torch.randn_like(p) * (0.3 if "embed" in name else 0.05)
+            )
         for module in model.modules():
             if isinstance(module, AutoBitLinear) and mode == "offline":
                 module.weight.copy_(torch.randint(-1, 2, module.weight.shape))
