@@ -372,7 +372,7 @@ def test_structures(tmp_path):
 
 
 def test_modules():
-    """An nn.Module, by way of setun.export; only what was compiled stays on disk."""
+    """An nn.Module and an ExportedProgram, by way of setun.export; only what was compiled stays on disk."""
     torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)).eval()
     x = torch.randn(3, 8)
@@ -381,5 +381,7 @@ def test_modules():
     (x_info,) = model.inputs
     assert x_info.name == "x" and isinstance(x_info.shape[0], str) and x_info.shape[1] == 8 and model.outputs[0].name == "y"
     assert not list(model.path.parent.glob("*.onnx*"))
+    program = setun.compile(torch.export.export(module, (x,)), threads=1)
     with torch.no_grad():
+        torch.testing.assert_close(program(x), module(x), rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(model(torch.cat([x, x])), module(torch.cat([x, x])), rtol=1e-5, atol=1e-5)
