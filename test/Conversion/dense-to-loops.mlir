@@ -65,11 +65,11 @@ func.func @columns(%x: memref<1x256xf32>, %w: memref<256x2048xf32>, %y: memref<1
   return
 }
 
-// Many tokens: 32 rows of the weight side by side, and tiles of four rows by two registers with their sums in registers.
+// Many tokens: 16 rows of the weight side by side, and tiles of four rows by two registers with their sums in registers.
 // CHECK-LABEL: @panel
 // CHECK: scf.forall
 // CHECK:   %[[SUMS:.*]] = memref.alloca() {{.*}} : memref<16384xf32>
-// CHECK:   scf.for {{.*}} step %c32
+// CHECK:   scf.for {{.*}} step %c16
 // CHECK:     scf.for {{.*}} step %c4
 // CHECK-COUNT-4: vector.load %[[SUMS]][{{.*}} vector<8xf32>
 // CHECK:       scf.for {{.*}} step %c1 iter_args({{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
