@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-/* Tokenizers and chat templates, from the text table that the compiler put into a model (text_table.h). A library of its
- * own, libsetun_rt_text, beside the thin runtime. Results equal those of Hugging Face's tokenizers and transformers.
- * A tokenizer is read-only after it was opened and may be shared by threads. */
+/* Tokenizers and chat templates, from the text table that the compiler put into a model (text_table.h). A library of
+ * its own, libsetun_rt_text, beside the thin runtime. Results equal those of Hugging Face's tokenizers and
+ * transformers. A tokenizer is read-only after it was opened and may be shared by threads. */
 
 #ifndef SETUN_RT_TEXT_H
 #define SETUN_RT_TEXT_H
@@ -77,8 +77,8 @@ SETUN_API int setun_has_chat(const setun_tokenizer *tokenizer);
 /* The model's prompt for a conversation, as ids; with `generate` it ends where the assistant begins to speak. Special
  * tokens come from the template alone: those in contents are text. Returns as setun_encode does; -2 with a message when
  * the template refuses the conversation (roles that do not alternate, a role it does not know). */
-SETUN_API int64_t setun_chat(const setun_tokenizer *tokenizer, const setun_chat_message *messages, size_t count, int generate,
-                             int64_t *ids, size_t capacity, char *error, size_t error_size);
+SETUN_API int64_t setun_chat(const setun_tokenizer *tokenizer, const setun_chat_message *messages, size_t count,
+                             int generate, int64_t *ids, size_t capacity, char *error, size_t error_size);
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,8 @@
 using namespace mlir;
 using namespace setun;
 
-constexpr int64_t kPanelDepth = 16; // k of a panel: with kPanelColumns, 16 KiB; the next one's rows come into L1 beside it
+constexpr int64_t kPanelDepth =
+    16; // k of a panel: with kPanelColumns, 16 KiB; the next one's rows come into L1 beside it
 constexpr int64_t kTileRows = 4;
 
 namespace {

@@ -6,9 +6,9 @@
 
 /* What the compiler would make, small enough to know every answer: the likeliest next token is the sum of all tokens so
  * far, modulo 16. With FAKE_STATELESS the past is not kept, and positions and a mask are asked for; with FAKE_KEPT the
- * model is told whose logits are wanted, and refuses to make more than it should. With FAKE_TEXT the model has a tokenizer
- * and the next token is the one after the last, but for what chat_model.py says of its special tokens; FAKE_SLOW in the
- * environment makes each run last 20 ms. */
+ * model is told whose logits are wanted, and refuses to make more than it should. With FAKE_TEXT the model has a
+ * tokenizer and the next token is the one after the last, but for what chat_model.py says of its special tokens;
+ * FAKE_SLOW in the environment makes each run last 20 ms. */
 
 #define _DEFAULT_SOURCE
 #include "setun-rt/abi.h"

@@ -133,8 +133,8 @@ static int take_turn(chat *c, const char *text, setun_text *error) {
   if (c->templated)
     failed = !added || make_prompt(c, &ids, &count, error) || keep_common(c->talk.lm, ids, count, &common, error);
   else
-    failed = setun_talk_encode(&c->talk, c->command, text, strlen(text), setun_lm_length(c->talk.lm) == 0, &ids,
-                               &count, error);
+    failed = setun_talk_encode(&c->talk, c->command, text, strlen(text), setun_lm_length(c->talk.lm) == 0, &ids, &count,
+                               error);
   if (!failed)
     failed = setun_talk_answer(&c->talk, c->command, ids + common, count - common, c->terminal ? &interrupted : NULL,
                                &answer, error);
