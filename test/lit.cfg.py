@@ -29,4 +29,6 @@ for triple in filter(None, config.setun_cross_triples.split(";")):
     architecture = triple.split("-")[0]
     if shutil.which(f"qemu-{architecture}"):
         config.available_features.add(f"cross-{architecture}")
+        if triple in config.setun_text_triples.split(";"):
+            config.available_features.add(f"cross-text-{architecture}")
         config.substitutions.append((f"%qemu-{architecture}", f"qemu-{architecture} -L /usr/{triple}"))
