@@ -57,8 +57,8 @@ def setun_speed(program, prompt=128, tokens=64):
     found = {}
     for name, flags in (("1 thread", ["--threads", "1"]), ("all cores", [])):
         command = [program, "--bench", "-p", str(prompt), "-n", str(tokens), "-r", "5", "--json", *flags]
-        figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        found[name] = tuple(figures[test]["tokens_per_second"]["median"] for test in ("prefill", "decode"))
+        rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        found[name] = tuple(row["median"] for row in rows)  # of the prompt, of tokens one by one
     return found
 
 
