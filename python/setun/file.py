@@ -12,7 +12,7 @@ import typing
 import numpy as np
 import onnx_ir as ir
 
-from setun import functions
+from setun import functions, slices
 
 #: Larger models keep their tensors in a file beside the model.
 _LARGE = 64 << 20
@@ -81,13 +81,13 @@ class Writer:
                 value.shape = ir.Shape([text(d) for d in value.shape])
 
     def pack_weights(self) -> None:
-        """int8 trits of BitLinear calls in 2 bits, where the opset has them."""
-        done: dict[str, None] = {}
-        for node in self.model.graph:
-            if node.domain != functions.DOMAIN or node.op_type != "BitLinear" or node.inputs[1].name in done:
-                continue
-            value = node.inputs[1]
-            done[value.name] = None
+        """Trits of BitLinear calls, and of weights that the graph computes, in 2 bits where the opset has them."""
+        folded = slices.fold_ternary(self.model.graph, self.opset)
+        if folded:
+            ir.passes.common.RemoveUnusedNodesPass()(self.model)
+        layers = [n.inputs[1] for n in self.model.graph if n.domain == functions.DOMAIN and n.op_type == "BitLinear"]
+        done = dict.fromkeys([*layers, *folded])
+        for value in done:
             trits = value.const_value.numpy()
             if self.opset >= 25:
                 value.const_value = pack(trits, value.name)

@@ -68,6 +68,35 @@ def test_faq(tmp_path, bias, opset):
     assert not [name for name, i in stored.items() if i.data_type == onnx.TensorProto.FLOAT and np.prod(i.dims) > 333]
 
 
+class Inline(nn.Module):
+    """Quantizers written out in a module of several products, as no layer of its own; the last weight is one of groups."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = nn.Parameter(torch.randn(333, 96)), nn.Parameter(torch.randn(333, 128))
+        trits, scales = torch.randint(-1, 2, (50, 8, 16)), torch.rand(50, 8, 1) + 0.5
+        self.head = nn.Parameter((trits * scales).reshape(50, 128))
+
+    def forward(self, x):
+        up = self.up + (weight_quant(self.up) - self.up).detach()
+        rows = 1.0 / self.down.abs().mean(0, keepdim=True)
+        down = (self.down * rows).round().clamp(-1, 1) / rows
+        return F.linear(F.relu(F.linear(x, up)) @ down, self.head)
+
+
+@pytest.mark.parametrize("opset", [20, 25])
+def test_weights_of_functions(tmp_path, opset):
+    torch.manual_seed(5)
+    exported, report = check(Inline(), (torch.randn(2, 3, 96),), tmp_path / "inline.onnx", opset=opset)
+    assert report["ternary_products"] == 3
+    stored = onnx.load(tmp_path / "inline.onnx").graph.initializer
+    wide = [np.prod(i.dims) for i in stored if i.data_type == onnx.TensorProto.FLOAT]
+    # Before opset 21 no operator reads groups: that weight stays as it is.
+    assert max(wide) == (50 * 8 if opset == 25 else 50 * 128)
+    weights = [333 * 96, 333 * 128] + [50 * 128] * (opset == 25)
+    assert exported.ternary_bytes == sum(-(-n // 4) if opset == 25 else n for n in weights)
+
+
 def test_masters_on_demand(tmp_path):
     torch.manual_seed(2)
     exported, report = check(FaqBitLinear(256, 64), (torch.randn(2, 3, 256),), tmp_path / "masters.onnx", masters=True)
