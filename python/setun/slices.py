@@ -1,5 +1,5 @@
-"""Weights of products that are no layer of their own: stored as they are, or computed from parameters by a quantizer that is
-written out in a larger module. Each is evaluated, and one that is ternary is stored as trits and scales."""
+"""Weights of products that are no layer of their own: stored as they are, or computed from parameters by a quantizer
+that is written out in a larger module. Each is evaluated, and one that is ternary is stored as trits and scales."""
 
 from __future__ import annotations
 

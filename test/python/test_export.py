@@ -69,7 +69,7 @@ def test_faq(tmp_path, bias, opset):
 
 
 class Inline(nn.Module):
-    """Quantizers written out in a module of several products, as no layer of its own; the last weight is one of groups."""
+    """Quantizers written out in a module of several products; the last weight is stored as it is, in groups."""
 
     def __init__(self):
         super().__init__()
