@@ -1,6 +1,5 @@
 """The package: compile, load, calls with NumPy and DLPack, sessions, errors."""
 
-import ctypes
 import gc
 import os
 import pathlib
@@ -8,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import layouts
 import numpy as np
 import onnx.parser
 import pytest
@@ -356,19 +356,9 @@ def test_names():
 
 def test_structures(tmp_path):
     """ctypes' structures are laid out as the headers' are."""
-    pairs = {"setun_options": native.Options, "setun_info": native.Info, "setun_tensor": native.Tensor}
-    lines = [f'printf("{c} %zu\\n", sizeof({c}));' for c in pairs]
-    lines += [f'printf("{c}.{f[0]} %zu\\n", offsetof({c}, {f[0]}));' for c, s in pairs.items() for f in s._fields_]
-    lines += [f'printf("{d} %d\\n", SETUN_{d.upper()});' for d in native.DTYPES]
-    source = tmp_path / "layout.c"
-    source.write_text("#include <setun-rt/setun.h>\n#include <stdio.h>\nint main(void) {" + "\n".join(lines) + "}")
-    subprocess.run(["cc", "-I", ROOT / "include", source, "-o", tmp_path / "layout"], check=True)
-    expected = dict(line.split() for line in subprocess.check_output([tmp_path / "layout"], text=True).splitlines())
-    for c, structure in pairs.items():
-        assert ctypes.sizeof(structure) == int(expected[c]), c
-        for field in structure._fields_:
-            assert getattr(structure, field[0]).offset == int(expected[f"{c}.{field[0]}"]), f"{c}.{field[0]}"
-    assert [int(expected[d]) for d in native.DTYPES] == list(range(1, len(native.DTYPES) + 1))
+    structures = {"setun_options": native.Options, "setun_info": native.Info, "setun_tensor": native.Tensor}
+    dtypes = {f"SETUN_{name.upper()}": i + 1 for i, name in enumerate(native.DTYPES)}
+    layouts.check(tmp_path, "setun.h", structures, dtypes)
 
 
 def test_modules():

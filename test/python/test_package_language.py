@@ -1,6 +1,5 @@
 """Language models in Python: tokens in, logits and tokens out; streams, contexts, saved states."""
 
-import ctypes
 import gc
 import os
 import pathlib
@@ -8,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import layouts
 import numpy as np
 import pytest
 
@@ -208,18 +208,7 @@ def test_structures(tmp_path):
                  "SETUN_SKIP_SPECIAL": native_text.SKIP_SPECIAL}  # fmt: skip
     constants |= {f"SETUN_{name.upper()}": value for name, value in native_text.OVERFLOWS.items()}
     constants |= {f"SETUN_FINISH_{name.upper()}": value for value, name in native_text.FINISHES.items()}
-    lines = [f'printf("{c} %zu\\n", sizeof({c}));' for c in pairs]
-    lines += [f'printf("{c}.{f[0]} %zu\\n", offsetof({c}, {f[0]}));' for c, s in pairs.items() for f in s._fields_]
-    lines += [f'printf("{name} %d\\n", (int){name});' for name in constants]
-    source = tmp_path / "layout.c"
-    source.write_text("#include <setun-rt/language.h>\n#include <stdio.h>\nint main(void) {" + "\n".join(lines) + "}")
-    subprocess.run(["cc", "-I", ROOT / "include", source, "-o", tmp_path / "layout"], check=True)
-    expected = dict(line.split() for line in subprocess.check_output([tmp_path / "layout"], text=True).splitlines())
-    for c, structure in pairs.items():
-        assert ctypes.sizeof(structure) == int(expected[c]), c
-        for field in structure._fields_:
-            assert getattr(structure, field[0]).offset == int(expected[f"{c}.{field[0]}"]), f"{c}.{field[0]}"
-    assert {name: int(expected[name]) for name in constants} == constants
+    layouts.check(tmp_path, "language.h", pairs, constants)
 
 
 def test_defaults_are_those_of_c():
