@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define SETUN_ABI_VERSION 3
+#define SETUN_ABI_VERSION 4
 #define SETUN_MODEL_SYMBOL "setun_model"
 /* Alignment in bytes of the arena, of every buffer and of every tensor in the weights. */
 #define SETUN_ALIGNMENT 64
@@ -38,6 +38,15 @@ typedef enum setun_dtype {
 typedef struct setun_rt setun_rt;
 typedef void (*setun_body_fn)(void *env, int64_t begin, int64_t end);
 
+/* One launch of a kernel of the level's device code. */
+typedef struct setun_launch {
+  uint32_t kernel; /* index among setun_device_code's kernels */
+  uint32_t grid[3], block[3];
+  uint32_t shared_bytes; /* of dynamic shared memory */
+  uint64_t params_size;
+  const void *params; /* the kernel's parameters, each at its natural alignment, as in a C struct */
+} setun_launch;
+
 /* Host services, the first fields of whatever the runtime passes as setun_rt. */
 struct setun_rt {
   /* Calls body on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last, on any thread,
@@ -46,7 +55,19 @@ struct setun_rt {
   /* Records that this run has failed; the first message stays. The code goes on to its end without reading past a
    * buffer; the run then returns the message as its error. `message` outlives the model. */
   void (*fail)(setun_rt *rt, const char *message);
+  /* The next two are for levels with device code. Their weights, arena and buffers are addresses of the device, which
+   * the host's code counts with and never reads. */
+  /* Enqueues a kernel behind all that were launched before. */
+  void (*launch)(setun_rt *rt, const setun_launch *launch);
+  /* Waits for what was launched and copies `size` bytes to the host. */
+  void (*read)(setun_rt *rt, void *host, const void *device, uint64_t size);
 };
+
+/* What a run tells its kernels, in the device's memory: followed by the symbols, one int64_t each. A kernel that finds
+ * the model's checks violated writes 1 + the index of its message (setun_device_code) into an empty `fault`. */
+typedef struct setun_device_frame {
+  uint32_t fault, reserved;
+} setun_device_frame;
 
 /* What one run of the model works on. */
 typedef struct setun_frame {
@@ -54,6 +75,7 @@ typedef struct setun_frame {
   uint8_t *arena;         /* scratch, at least as large as plan said */
   void *const *buffers;   /* one a setun_argument, in its order; row-major */
   const int64_t *symbols; /* one a setun_symbol, in its order */
+  setun_device_frame *device; /* in the device's memory; NULL without device code */
 } setun_frame;
 
 typedef void (*setun_run_fn)(setun_rt *rt, const setun_frame *frame);
@@ -94,11 +116,35 @@ typedef struct setun_symbol {
 #define SETUN_X86_AVX512VNNI 4u        /* x86-64-v4 (F, BW, CD, DQ, VL) and VNNI */
 #define SETUN_ARM_DOTPROD (1ull << 32) /* sdot */
 #define SETUN_ARM_I8MM (1ull << 33)    /* smmla, usdot */
+
+/* Code for a device beside the host. */
+typedef enum setun_image_kind {
+  SETUN_IMAGE_PTX = 1, /* text that ends with a NUL byte, counted in size */
+  SETUN_IMAGE_CUBIN,
+  SETUN_IMAGE_BITCODE /* LLVM's, for the emulator */
+} setun_image_kind;
+typedef struct setun_image {
+  uint32_t kind;            /* setun_image_kind */
+  uint32_t arch;            /* what it was made for: 90 for sm_90 */
+  uint32_t exact, reserved; /* not 0: it runs on that very architecture alone, as sm_90a and cubins do */
+  uint64_t size;
+  const void *data;
+} setun_image;
+typedef struct setun_device_code {
+  const char *driver; /* "cuda": which of the runtime's drivers runs it */
+  uint32_t arch;      /* the least it needs: 80 for sm_80 */
+  uint32_t num_images, num_kernels, num_messages;
+  const setun_image *images;   /* each holds all kernels; the first that fits the device is taken */
+  const char *const *kernels;  /* their names in the images */
+  const char *const *messages; /* of faults */
+} setun_device_code;
+
 typedef struct setun_level {
   const char *name;
   uint64_t features;
   setun_run_fn run;
   setun_plan_fn plan;
+  const setun_device_code *device; /* NULL: run works on the host's memory */
 } setun_level;
 
 typedef struct setun_model_desc {

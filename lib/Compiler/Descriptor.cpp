@@ -156,9 +156,11 @@ void setun::emitDescriptor(const ModelDescriptor &model, ArrayRef<std::pair<std:
         c.structure({c.string(a.name), a.outputName.empty() ? c.null() : c.string(a.outputName), c.u32(a.kind),
                      c.u32(a.dtype), c.u32(a.dims.size()), c.u32(a.axis), c.array(dims), c.u32(a.position), c.u32(0)}));
   }
-  for (const auto &[name, features] : levels)
+  for (const auto &[name, features] : levels) {
+    llvm::Constant *device = module.getNamedGlobal("setun_device_code_" + name);
     levelStructs.push_back(c.structure({c.string(name), c.u64(features), module.getFunction("setun_run_" + name),
-                                        module.getFunction("setun_plan_" + name)}));
+                                        module.getFunction("setun_plan_" + name), device ? device : c.null()}));
+  }
   llvm::Constant *descriptor =
       c.structure({c.u32(SETUN_ABI_VERSION), c.u32(symbols.size()), c.u32(arguments.size()), c.u32(levels.size()),
                    c.string(model.name), c.array(symbols), c.array(arguments), c.array(levelStructs),

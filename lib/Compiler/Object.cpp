@@ -54,6 +54,10 @@ std::unique_ptr<llvm::Module> setun::makeLevel(mlir::ModuleOp source, llvm::Stri
   }
   module->setTargetTriple(machine->getTargetTriple());
   module->setDataLayout(machine->createDataLayout());
+  if (llvm::GlobalVariable *device = module->getNamedGlobal("setun_device_code")) {
+    device->setName(device->getName() + "_" + name);
+    device->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  }
   for (llvm::Function &function : *module) {
     if (function.isDeclaration())
       continue;

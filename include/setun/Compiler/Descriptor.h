@@ -39,7 +39,7 @@ struct ModelDescriptor {
 llvm::FailureOr<ModelDescriptor> describeModel(mlir::func::FuncOp entry);
 
 /// Adds the constant `setun_model` to `module`, with one setun_level for each of `levels` (name and feature mask),
-/// whose entry points stand in the module already.
+/// whose entry points, and whose setun_device_code if it has any, stand in the module already.
 void emitDescriptor(const ModelDescriptor &model, llvm::ArrayRef<std::pair<std::string, uint64_t>> levels,
                     llvm::Module &module);
 
