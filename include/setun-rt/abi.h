@@ -44,8 +44,15 @@ typedef struct setun_launch {
   uint32_t grid[3], block[3];
   uint32_t shared_bytes; /* of dynamic shared memory */
   uint64_t params_size;
-  const void *params; /* the kernel's parameters, each at its natural alignment, as in a C struct */
+  const void *params; /* the kernel's parameters, each at its natural alignment, as in a C struct; the first is
+                         setun_rt's `device` */
 } setun_launch;
+
+/* What a run tells its kernels, in the device's memory: followed by the symbols, one int64_t each. A kernel that finds
+ * the model's checks violated writes 1 + the index of its message (setun_device_code) into an empty `fault`. */
+typedef struct setun_device_frame {
+  uint32_t fault, reserved;
+} setun_device_frame;
 
 /* Host services, the first fields of whatever the runtime passes as setun_rt. */
 struct setun_rt {
@@ -61,13 +68,9 @@ struct setun_rt {
   void (*launch)(setun_rt *rt, const setun_launch *launch);
   /* Waits for what was launched and copies `size` bytes to the host. */
   void (*read)(setun_rt *rt, void *host, const void *device, uint64_t size);
+  /* The first parameter of every kernel. The host's code takes it from here at each launch. */
+  setun_device_frame *device;
 };
-
-/* What a run tells its kernels, in the device's memory: followed by the symbols, one int64_t each. A kernel that finds
- * the model's checks violated writes 1 + the index of its message (setun_device_code) into an empty `fault`. */
-typedef struct setun_device_frame {
-  uint32_t fault, reserved;
-} setun_device_frame;
 
 /* What one run of the model works on. */
 typedef struct setun_frame {
@@ -75,7 +78,6 @@ typedef struct setun_frame {
   uint8_t *arena;         /* scratch, at least as large as plan said */
   void *const *buffers;   /* one a setun_argument, in its order; row-major */
   const int64_t *symbols; /* one a setun_symbol, in its order */
-  setun_device_frame *device; /* in the device's memory; NULL without device code */
 } setun_frame;
 
 typedef void (*setun_run_fn)(setun_rt *rt, const setun_frame *frame);
