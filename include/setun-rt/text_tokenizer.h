@@ -46,6 +46,7 @@ typedef enum setun_text_model {
 #define SETUN_MODEL_FALLBACK 8u /* byte_ids are the tokens <0x00> to <0xFF> */
 
 #define SETUN_BPE_WORD_STARTS 16u /* no merge goes across the start of a run of U+2581: words begin there */
+#define SETUN_UNIGRAM_FLOAT 32u   /* sums of scores are floats, and unknown text is looked up nowhere: SentencePiece */
 
 /* What is done to text or tokens. `a` and `b` are strings, `value` a number or a set of flags. */
 typedef enum setun_text_kind {
@@ -64,6 +65,7 @@ typedef enum setun_text_kind {
   SETUN_NORM_PRECOMPILED = 12, /* a: SentencePiece's map of characters */
   SETUN_NORM_NMT = 13,
   SETUN_NORM_BYTES = 14,
+  SETUN_NORM_SENTENCEPIECE = 15, /* a: its map of characters, or empty; value: SETUN_PIECE_* */
   /* Pre-tokenizers: a text to pieces of it. `value`: SETUN_SPLIT_* */
   SETUN_SPLIT_BYTES = 32,     /* ByteLevel; value: 1 prefix space, 2 GPT-2's splits */
   SETUN_SPLIT_REGEX = 33,     /* a */
@@ -85,6 +87,7 @@ typedef enum setun_text_kind {
   SETUN_DECODE_SUFFIX = 71,    /* BPEDecoder; a: the suffix */
   SETUN_DECODE_SPACES = 72,    /* no decoder: spaces between tokens */
   SETUN_DECODE_REPLACE_REGEX = 73,
+  SETUN_DECODE_SENTENCEPIECE = 74, /* a: the unknown piece, b: what it is shown as; value: SETUN_PIECE_* */
 } setun_text_kind;
 
 #define SETUN_SPLIT_REMOVED 0u
@@ -94,6 +97,14 @@ typedef enum setun_text_kind {
 #define SETUN_SPLIT_NEXT 4u
 #define SETUN_SPLIT_BEHAVIOR 7u
 #define SETUN_SPLIT_INVERT 8u
+
+/* What SentencePiece does around its model. */
+#define SETUN_PIECE_PREFIX 1u /* the text gets a space before it */
+#define SETUN_PIECE_TRIM 2u   /* spaces at the ends are dropped, and those behind others */
+#define SETUN_PIECE_ESCAPE 4u /* spaces become U+2581 */
+#define SETUN_PIECE_SUFFIX 8u /* the space of PREFIX stands behind the text */
+#define SETUN_PIECE_FIRST 16u /* PREFIX and TRIM's first spaces are for the input's first part alone */
+#define SETUN_PIECE_BYTES 32u /* decoding: <0x00> to <0xFF> are bytes */
 
 #define SETUN_BERT_CLEAN 1u
 #define SETUN_BERT_CHINESE 2u
@@ -116,6 +127,7 @@ typedef struct setun_text_added {
 #define SETUN_ADDED_LSTRIP 4u
 #define SETUN_ADDED_RSTRIP 8u
 #define SETUN_ADDED_NORMALIZED 16u
+#define SETUN_ADDED_PIECE 32u /* a user-defined piece of SentencePiece: not normalized, and found by the model */
 
 /* One merge in the hash of pairs. */
 typedef struct setun_text_merge {

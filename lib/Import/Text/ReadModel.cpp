@@ -85,7 +85,7 @@ static Error readMerges(const Node &node, const Vocabulary &vocabulary, Tokenize
     for (int i = 0; i < 3; ++i)
       if (!ids[i])
         return makeError(path + ": token " + show(texts[i]) + " is not in the vocabulary");
-    tokenizer.merges.push_back({*ids[0], *ids[1], *ids[2]});
+    tokenizer.merges.push_back({*ids[0], *ids[1], *ids[2], static_cast<uint32_t>(tokenizer.merges.size())});
   }
   return Error::success();
 }

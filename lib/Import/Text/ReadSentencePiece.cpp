@@ -6,26 +6,27 @@
 //
 //===----------------------------------------------------------------------===//
 
-// A model of SentencePiece that learned byte pairs, as transformers' LlamaTokenizer makes one of `tokenizers` of it:
-// any two pieces that make a third are a merge, and the third's id is its rank. tokenizer_config.json says the rest.
+// A model of SentencePiece, read in one of two ways. Byte pairs whose folder has a tokenizer_config.json are what
+// transformers' LlamaTokenizer makes of them for `tokenizers`: any two pieces that make a third are a merge, and the
+// third's id is its rank. All others do what SentencePiece does (SentencePieceSteps.cpp). docs/rfcs/0008 says why the
+// file is read by its schema.
 
-#include "Json.h"
-#include "sentencepiece.pb.h"
-#include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
+#include "SentencePiece.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <cmath>
 
 using namespace llvm;
 using namespace setun::text;
-using Piece = setun_sentencepiece::ModelProto::SentencePiece;
 
-static Error readPieces(const setun_sentencepiece::ModelProto &model, StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
+static Error readPieces(const ModelProto &model, StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
   if (model.pieces_size() == 0 || static_cast<uint32_t>(model.pieces_size()) > SETUN_TEXT_MAX_IDS)
     return makeError("expected from 1 to " + Twine(SETUN_TEXT_MAX_IDS) + " pieces");
   for (int id = 0; id < model.pieces_size(); ++id) {
     const std::string &text = model.pieces(id).piece();
     if (text.empty() || text.size() > 1024 || !json::isUTF8(text))
       return makeError("piece " + Twine(id) + ": expected from 1 to 1024 bytes of UTF-8");
+    if (!std::isfinite(model.pieces(id).score()))
+      return makeError("piece " + Twine(id) + ": its score is not a number");
     if (!ids.try_emplace(text, id).second)
       return makeError("piece " + Twine(id) + ": '" + StringRef(text).take_front(40) + "' is there twice");
     tokenizer.texts.push_back(text);
@@ -33,7 +34,7 @@ static Error readPieces(const setun_sentencepiece::ModelProto &model, StringMap<
   return Error::success();
 }
 
-static void makeMerges(const StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
+void setun::text::makeMerges(const StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
   for (const auto &[id, text] : enumerate(tokenizer.texts)) {
     StringRef whole = *text;
     for (size_t at = 1; at < whole.size(); ++at) {
@@ -41,7 +42,8 @@ static void makeMerges(const StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
         continue;
       auto left = ids.find(whole.take_front(at)), right = ids.find(whole.drop_front(at));
       if (left != ids.end() && right != ids.end())
-        tokenizer.merges.push_back({left->second, right->second, static_cast<uint32_t>(id)});
+        tokenizer.merges.push_back(
+            {left->second, right->second, static_cast<uint32_t>(id), static_cast<uint32_t>(tokenizer.merges.size())});
     }
   }
 }
@@ -65,21 +67,6 @@ static Expected<AddedToken> readSpecial(const json::Value &value, const Twine &p
   }
   return token;
 }
-
-namespace {
-/// The tokens that are found before the model, in the order that gives new ones their ids.
-struct Specials {
-  Tokenizer &tokenizer;
-  StringSet<> seen;
-
-  void add(AddedToken token) {
-    if (!token.text.empty() && seen.insert(token.text).second)
-      tokenizer.added.push_back(std::move(token));
-  }
-  Error addListed(const Node &config);
-  Error addNamed(const Node &config, StringRef key, StringRef otherwise, std::string *text);
-};
-} // namespace
 
 /// added_tokens_decoder: tokens by their ids.
 Error Specials::addListed(const Node &config) {
@@ -121,8 +108,8 @@ Error Specials::addNamed(const Node &config, StringRef key, StringRef otherwise,
 }
 
 /// What the text gets around it: the tokens that are asked for.
-static Error addEnds(const Node &config, StringRef key, StringRef text, const StringMap<uint32_t> &ids,
-                     std::vector<uint32_t> &into) {
+Error setun::text::addEnds(const Node &config, StringRef key, StringRef text, const StringMap<uint32_t> &ids,
+                           std::vector<uint32_t> &into) {
   Expected<bool> asked = config.getBool(key, false);
   if (!asked)
     return asked.takeError();
@@ -134,8 +121,8 @@ static Error addEnds(const Node &config, StringRef key, StringRef text, const St
   return Error::success();
 }
 
-static Error readConfig(const Node &config, const setun_sentencepiece::ModelProto &model,
-                        const StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
+static Error readLlamaConfig(const Node &config, const ModelProto &model, const StringMap<uint32_t> &ids,
+                             Tokenizer &tokenizer) {
   Specials specials{tokenizer, {}};
   if (Error e = specials.addListed(config))
     return e;
@@ -165,32 +152,43 @@ static Error readConfig(const Node &config, const setun_sentencepiece::ModelProt
   return addEnds(config, "add_eos_token", eos, ids, tokenizer.after);
 }
 
+/// The tokens of single bytes, <0x00> to <0xFF>; one that is missing is NONE.
+static void findBytes(const StringMap<uint32_t> &ids, Tokenizer &tokenizer) {
+  static const char digits[] = "0123456789ABCDEF";
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    auto it = ids.find(std::string{'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'});
+    tokenizer.byteIds.push_back(it == ids.end() ? SETUN_TEXT_NONE : it->second);
+  }
+}
+
+static Error readLlama(const ModelProto &model, const Node &config, const StringMap<uint32_t> &ids,
+                       Tokenizer &tokenizer) {
+  tokenizer.model = SETUN_MODEL_BPE;
+  tokenizer.flags = SETUN_MODEL_FUSE_UNK | SETUN_MODEL_FALLBACK;
+  makeMerges(ids, tokenizer);
+  if (Error e = readLlamaConfig(config, model, ids, tokenizer))
+    return makeError("tokenizer_config.json: " + toString(std::move(e)));
+  return Error::success();
+}
+
 Expected<Tokenizer> setun::text::readSentencePiece(StringRef content, StringRef folder) {
-  setun_sentencepiece::ModelProto model;
+  ModelProto model;
   if (content.size() > (1u << 28) || !model.ParseFromArray(content.data(), content.size()))
     return makeError("not a model of SentencePiece");
-  if (model.trainer_spec().model_type() != setun_sentencepiece::TrainerSpec::BPE)
-    return makeError(
-        "only SentencePiece models of byte pairs (BPE) are supported; for others, save tokenizer.json with "
-        "transformers");
   Tokenizer tokenizer;
   StringMap<uint32_t> ids;
   if (Error e = readPieces(model, ids, tokenizer))
     return e;
-  tokenizer.model = SETUN_MODEL_BPE;
-  tokenizer.flags = SETUN_MODEL_FUSE_UNK | SETUN_MODEL_FALLBACK;
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    static const char digits[] = "0123456789ABCDEF";
-    auto it = ids.find(std::string{'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'});
-    tokenizer.byteIds.push_back(it == ids.end() ? SETUN_TEXT_NONE : it->second);
-  }
-  makeMerges(ids, tokenizer);
+  findBytes(ids, tokenizer);
   auto file = MemoryBuffer::getFile(folder + "/tokenizer_config.json");
   Expected<json::Value> root = file ? parseJson((*file)->getBuffer()) : json::Value(json::Object());
   Expected<Node> config = root ? Node::get(*root, "") : root.takeError();
-  Error failed = config ? readConfig(*config, model, ids, tokenizer) : config.takeError();
+  if (!config)
+    return makeError("tokenizer_config.json: " + toString(config.takeError()));
+  bool isLlama = model.trainer_spec().model_type() == setun_sentencepiece::TrainerSpec::BPE && file;
+  Error failed = isLlama ? readLlama(model, *config, ids, tokenizer) : readSteps(model, *config, ids, tokenizer);
   if (failed)
-    return makeError("tokenizer_config.json: " + toString(std::move(failed)));
+    return failed;
   if (Error e = finishTokenizer(tokenizer))
     return e;
   return tokenizer;

@@ -103,7 +103,12 @@ static Error readBert(const Node &node, std::vector<Step> &steps) {
   return Error::success();
 }
 
-/// SentencePiece's map: the size of a double array of 32-bit units, the units, texts that end with 0.
+/// The size of a double array of 32-bit units, the units, texts that end with 0.
+bool setun::text::isPrecompiledMap(StringRef bytes) {
+  uint32_t size = bytes.size() < 4 ? 0 : support::endian::read32le(bytes.data());
+  return size != 0 && size % 4 == 0 && size <= bytes.size() - 4;
+}
+
 static Error readPrecompiled(const Node &node, std::vector<Step> &steps) {
   Expected<std::string> encoded = node.getString("precompiled_charsmap");
   if (!encoded)
@@ -111,10 +116,7 @@ static Error readPrecompiled(const Node &node, std::vector<Step> &steps) {
   std::vector<char> bytes;
   if (Error e = decodeBase64(*encoded, bytes))
     return node.error("precompiled_charsmap", toString(std::move(e)));
-  uint32_t size = 0;
-  if (bytes.size() >= 4)
-    size = support::endian::read32le(bytes.data());
-  if (size == 0 || size % 4 || size > bytes.size() - 4)
+  if (!isPrecompiledMap(StringRef(bytes.data(), bytes.size())))
     return node.error("precompiled_charsmap", "its array reaches past its end");
   steps.push_back({SETUN_NORM_PRECOMPILED, 0, 0, std::string(bytes.begin(), bytes.end())});
   return Error::success();

@@ -34,7 +34,7 @@ struct AddedToken {
 };
 
 struct Merge {
-  uint32_t left, right, id;
+  uint32_t left, right, id, rank; ///< the least rank is merged first; of equal ones the first in the text
 };
 
 /// What a tokenizer does, whichever file said it. Ids index `texts`; an id without a token has none.
@@ -43,8 +43,8 @@ struct Tokenizer {
   double unknownScore = 0;
   std::string prefix, suffix;
   std::vector<std::optional<std::string>> texts;
-  std::vector<Merge> merges; ///< the first is the first taken; of a pair that comes twice the later one counts
-  std::vector<double> scores;
+  std::vector<Merge> merges;     ///< of a pair that comes twice the later one counts
+  std::vector<double> scores;    ///< NaN: a token that the model never finds
   std::vector<uint32_t> byteIds; ///< none or 256
   std::vector<AddedToken> added;
   std::vector<Step> normalizer, splits, decoder;
@@ -54,7 +54,7 @@ struct Tokenizer {
 /// Reads a tokenizer.json. Errors say which key and why; the caller adds the file.
 llvm::Expected<Tokenizer> readTokenizerJson(llvm::StringRef content);
 
-/// Reads a SentencePiece model as transformers does for models of Llama's kind; `folder` may tell more of its tokens.
+/// Reads a SentencePiece model; a tokenizer_config.json in `folder` may tell more of its tokens.
 llvm::Expected<Tokenizer> readSentencePiece(llvm::StringRef content, llvm::StringRef folder);
 
 /// What both readers do last: gives added tokens their ids, as `tokenizers` does, and finds the fast ways.
@@ -65,6 +65,9 @@ llvm::Expected<std::string> writeTokenizer(const Tokenizer &tokenizer);
 
 /// The bytes of the SETUN_TEXT_ENDS section; `tokenizer` knows the ids of tokens that are named by their text.
 llvm::Expected<std::string> readEndTokens(llvm::StringRef folder, const Tokenizer &tokenizer);
+
+/// Whether SentencePiece's map of characters (precompiled_charsmap) is as long as it says.
+bool isPrecompiledMap(llvm::StringRef bytes);
 
 /// A regular expression of Oniguruma (Ruby's syntax, as `tokenizers` uses it) for PCRE2, checked by compiling it.
 llvm::Expected<std::string> translateRegex(llvm::StringRef pattern);

@@ -9,6 +9,7 @@
 #include "Tokenizer.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
+#include <cmath>
 
 using namespace llvm;
 using namespace setun::text;
@@ -83,12 +84,12 @@ setun_text_list Writer::addVocabulary() {
 
 setun_text_list Writer::addMerges() {
   std::vector<setun_text_merge> places(getPlaces(tokenizer.merges.size()), {SETUN_TEXT_NONE, 0, 0, 0});
-  for (const auto &[rank, merge] : enumerate(tokenizer.merges)) {
+  for (const Merge &merge : tokenizer.merges) {
     size_t place = setun_text_place(setun_text_hash_pair(merge.left, merge.right), places.size());
     while (places[place].left != SETUN_TEXT_NONE &&
            (places[place].left != merge.left || places[place].right != merge.right))
       place = place + 1 == places.size() ? 0 : place + 1;
-    places[place] = {merge.left, merge.right, static_cast<uint32_t>(rank), merge.id};
+    places[place] = {merge.left, merge.right, merge.rank, merge.id};
   }
   return addList(ArrayRef(places));
 }
@@ -100,7 +101,7 @@ setun_text_list Writer::addAdded() {
   return addList(ArrayRef(list));
 }
 
-/// The trie of all tokens, its edges as a hash.
+/// The trie of all tokens that the model finds, its edges as a hash.
 Error Writer::addTrie() {
   DenseMap<uint64_t, uint32_t> edges;
   std::vector<uint32_t> ends(1, SETUN_TEXT_NONE);
@@ -115,7 +116,8 @@ Error Writer::addTrie() {
     return node;
   };
   for (const auto &[id, text] : enumerate(tokenizer.texts)) {
-    if (text && !text->empty())
+    bool never = id < tokenizer.scores.size() && std::isnan(tokenizer.scores[id]);
+    if (text && !text->empty() && !never)
       ends[walk(*text)] = id;
     if (ends.size() >= SETUN_TEXT_MAX_NODES)
       return makeError("model.vocab: the texts of the tokens are too long together");

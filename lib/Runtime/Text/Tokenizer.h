@@ -134,7 +134,7 @@ typedef struct text_vocabulary {
   text_span *shown;  /* for each added token: what decoding gives for it */
   uint8_t *hidden;   /* for each added token: whether SETUN_SKIP_SPECIAL skips it */
   text_buffer store; /* of normalized texts of added tokens */
-  text_added_trie raw, normalized, mixed;
+  text_added_trie raw, normalized, mixed, pieces;
   void *parked; /* atomic: a context for the next call */
 } text_vocabulary;
 
@@ -153,6 +153,8 @@ ptrdiff_t text_find_added(const text_vocabulary *vocabulary, int64_t id);
 uint32_t text_trie_step(const text_trie *trie, uint32_t node, uint8_t byte);
 /* Builds the trie of some texts; those with no data are left out. Returns -2 where two are the same or one is empty. */
 int text_added_trie_build(text_added_trie *trie, const text_span *texts, size_t count);
+/* The longest of its texts that `text` begins with, or -1. */
+ptrdiff_t text_added_trie_longest(const text_added_trie *trie, const uint8_t *text, size_t size, size_t *length);
 void text_added_trie_free(text_added_trie *trie);
 
 /*===-- normalize.c -------------------------------------------------------===*/

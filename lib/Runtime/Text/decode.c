@@ -249,6 +249,52 @@ static int push_suffix(setun_stream *stream, size_t index, const text_step *step
   return text_append(&s->held, text, size);
 }
 
+/* SentencePiece's own way. Bytes give what characters they are, each other one U+FFFD. */
+static int drain_bytes(setun_stream *stream, size_t index, bool last) {
+  text_buffer *held = &stream->stages[index].held;
+  while (held->size) {
+    uint8_t lead = held->data[0];
+    size_t size = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (size > held->size && !last)
+      return 0;
+    bool valid = size <= held->size && text_is_valid(held->data, size);
+    stream->stages[index].begun = true;
+    if (valid ? push(stream, index + 1, held->data, size) : push(stream, index + 1, (const uint8_t *)"\xef\xbf\xbd", 3))
+      return -1;
+    size = valid ? size : 1;
+    held->size -= size;
+    memmove(held->data, held->data + size, held->size);
+  }
+  return 0;
+}
+
+/* Spaces at the start, which the normalizer made, are dropped: `begun` says that there was text, `count` that one piece
+ * lost its space. */
+static int push_sentencepiece(setun_stream *stream, size_t index, const text_step *step, const uint8_t *text,
+                              size_t size) {
+  static const text_span mark = {(const uint8_t *)"\xe2\x96\x81", 3}, space = {(const uint8_t *)" ", 1};
+  stage *s = &stream->stages[index];
+  int value = step->value & SETUN_PIECE_BYTES ? fallback_byte(text, size) : -1;
+  if (value >= 0 && text[3] <= 'F' && text[4] <= 'F' && text[3] != '+') {
+    uint8_t byte = (uint8_t)value;
+    return text_append(&s->held, &byte, 1) || drain_bytes(stream, index, false) ? -1 : 0;
+  }
+  if (drain_bytes(stream, index, true))
+    return -1;
+  if (size == step->a.size && memcmp(text, step->a.data, size) == 0) {
+    s->begun |= step->b.size > 0;
+    return push(stream, index + 1, step->b.data, step->b.size);
+  }
+  if (!s->begun && !s->count && step->value & (SETUN_PIECE_PREFIX | SETUN_PIECE_TRIM) &&
+      begins_with(text, size, mark)) {
+    text += mark.size;
+    size -= mark.size;
+    s->count = !(step->value & SETUN_PIECE_TRIM);
+  }
+  s->begun |= size > 0;
+  return push_replace(stream, index, mark, space, text, size);
+}
+
 static int push(setun_stream *stream, size_t index, const uint8_t *text, size_t size) {
   const text_steps *steps = &stream->vocabulary->decoder;
   if (index == steps->count)
@@ -272,6 +318,8 @@ static int push(setun_stream *stream, size_t index, const uint8_t *text, size_t 
     return push_piece(stream, index, step, text, size);
   case SETUN_DECODE_SUFFIX:
     return push_suffix(stream, index, step, text, size);
+  case SETUN_DECODE_SENTENCEPIECE:
+    return push_sentencepiece(stream, index, step, text, size);
   case SETUN_DECODE_SPACES:
     if (s->count++ && push(stream, index + 1, (const uint8_t *)" ", 1))
       return -1;
@@ -291,6 +339,8 @@ static int finish_stage(setun_stream *stream, size_t index) {
     failed = text_repair_finish(&s->work, &s->pending) || push_buffer(stream, index + 1, &s->work);
   } else if (step->kind == SETUN_DECODE_FALLBACK) {
     failed = end_run(stream, index);
+  } else if (step->kind == SETUN_DECODE_SENTENCEPIECE) {
+    failed = drain_bytes(stream, index, true);
   } else if (step->kind == SETUN_DECODE_SUFFIX && !step->fused && s->count) {
     failed = push_replace(stream, index, step->a, (text_span){(const uint8_t *)"", 0}, s->held.data, s->held.size);
   } else if (step->fused && (step->kind == SETUN_DECODE_REPLACE || step->kind == SETUN_DECODE_SUFFIX)) {

@@ -24,18 +24,6 @@ typedef struct encoder {
   bool mixed; /* runs differ */
 } encoder;
 
-/* The longest added token at `text`, its index, or -1. */
-static ptrdiff_t longest(const text_trie *trie, const uint8_t *text, size_t size, size_t *length) {
-  ptrdiff_t found = -1;
-  uint32_t node = 0;
-  for (size_t i = 0; i < size && (node = text_trie_step(trie, node, text[i])) != SETUN_TEXT_NONE;)
-    if (++i, trie->ends[node] != SETUN_TEXT_NONE) {
-      found = trie->ends[node];
-      *length = i;
-    }
-  return found;
-}
-
 static bool is_word_at(const uint8_t *text, size_t size, size_t at) {
   size_t step;
   return at < size && text_is_word(text_read_char(text + at, &step));
@@ -80,7 +68,7 @@ static ptrdiff_t find_added(const encoder *e, const text_added_trie *trie, text_
       parses = runs->parses;
       limit = runs->end;
     }
-    ptrdiff_t index = longest(&trie->trie, text.data + *at, limit - *at, &length);
+    ptrdiff_t index = text_added_trie_longest(trie, text.data + *at, limit - *at, &length);
     if (index < 0)
       continue;
     const setun_text_added *token = &v->added[index];

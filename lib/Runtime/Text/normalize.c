@@ -109,9 +109,11 @@ static uint32_t read_unit(text_span map, size_t index) {
   return unit;
 }
 
-/* What SentencePiece's map makes of the shortest prefix of `key` it knows; none: data is NULL. The map is a double
- * array (darts-clone), whose leaves are places in the texts behind it. */
-static text_span map_prefix(text_span map, const uint8_t *key, size_t size) {
+/* What SentencePiece's map makes of a prefix of `key` it knows, the shortest one or, where `length` is asked for, the
+ * longest; none: data is NULL. The map is a double array (darts-clone), whose leaves are places in the texts behind
+ * it. */
+static text_span map_prefix(text_span map, const uint8_t *key, size_t size, size_t *length) {
+  text_span result = {0};
   uint32_t bytes;
   memcpy(&bytes, map.data, 4);
   size_t units = bytes / 4, node = 0;
@@ -135,22 +137,25 @@ static text_span map_prefix(text_span map, const uint8_t *key, size_t size) {
         end = texts.data + texts.size;
       if (place > texts.size)
         break;
-      return (text_span){texts.data + place, (size_t)(end - texts.data) - place};
+      result = (text_span){texts.data + place, (size_t)(end - texts.data) - place};
+      if (!length)
+        return result;
+      *length = i + 1;
     }
   }
-  return (text_span){0};
+  return result;
 }
 
 static int precompiled(text_buffer *into, text_span text, text_span map, bool *start) {
   size_t first = into->size;
   for (size_t at = 0; at < text.size;) {
     size_t grapheme = text_first_grapheme(text.data + at, text.size - at), size;
-    text_span found = grapheme < 6 ? map_prefix(map, text.data + at, grapheme) : (text_span){0};
+    text_span found = grapheme < 6 ? map_prefix(map, text.data + at, grapheme, NULL) : (text_span){0};
     if (found.data && text_append(into, found.data, found.size))
       return -1;
     for (size_t i = 0; !found.data && i < grapheme; i += size) {
       text_read_char(text.data + at + i, &size);
-      text_span part = map_prefix(map, text.data + at + i, size);
+      text_span part = map_prefix(map, text.data + at + i, size, NULL);
       if (part.data ? text_append(into, part.data, part.size) : text_append(into, text.data + at + i, size))
         return -1;
     }
@@ -159,6 +164,52 @@ static int precompiled(text_buffer *into, text_span text, text_span map, bool *s
       *start = false;
   }
   return 0;
+}
+
+/* What the text's first characters become: `size` gets how many bytes they are. User-defined pieces stay as they are.
+ */
+static text_span piece_prefix(const text_vocabulary *v, text_span map, text_span text, size_t *size) {
+  if (v->pieces.used && text_added_trie_longest(&v->pieces, text.data, text.size, size) >= 0)
+    return (text_span){text.data, *size};
+  text_span found = map.size ? map_prefix(map, text.data, text.size, size) : (text_span){0};
+  if (found.data)
+    return found;
+  text_read_char(text.data, size);
+  return (text_span){text.data, *size};
+}
+
+/* SentencePiece's own normalizer, as its Normalizer::Normalize does it. */
+static int sentencepiece(const text_vocabulary *v, text_buffer *into, text_span text, const text_step *step,
+                         bool at_start) {
+  bool begins = at_start || !(step->value & SETUN_PIECE_FIRST); /* or goes on behind a special token */
+  bool trims = step->value & SETUN_PIECE_TRIM, after_space = trims && begins;
+  bool prefix = step->value & SETUN_PIECE_PREFIX && begins;
+  text_span space = step->value & SETUN_PIECE_ESCAPE ? (text_span){(const uint8_t *)"\xe2\x96\x81", 3}
+                                                     : (text_span){(const uint8_t *)" ", 1};
+  size_t size, first = into->size;
+  for (; after_space && text.size; text.data += size, text.size -= size) {
+    text_span part = piece_prefix(v, step->a, text, &size);
+    if (part.size != 1 || part.data[0] != ' ')
+      break;
+  }
+  if (!text.size)
+    return 0;
+  if (prefix && !(step->value & SETUN_PIECE_SUFFIX) && text_append(into, space.data, space.size))
+    return -1;
+  for (; text.size; text.data += size, text.size -= size) {
+    text_span part = piece_prefix(v, step->a, text, &size);
+    for (; after_space && part.size && part.data[0] == ' '; ++part.data)
+      --part.size;
+    for (size_t i = 0; i < part.size; ++i)
+      if (part.data[i] == ' ' ? text_append(into, space.data, space.size) : text_append(into, part.data + i, 1))
+        return -1;
+    if (part.size)
+      after_space = trims && part.data[part.size - 1] == ' ';
+  }
+  while (trims && into->size - first >= space.size &&
+         memcmp(into->data + into->size - space.size, space.data, space.size) == 0)
+    into->size -= space.size;
+  return prefix && step->value & SETUN_PIECE_SUFFIX ? text_append(into, space.data, space.size) : 0;
 }
 
 static int replace_regex(text_context *context, text_buffer *into, text_span text, const text_step *step, bool *start) {
@@ -241,6 +292,8 @@ static int normalize_step(text_context *context, const text_step *step, text_buf
     return bert(context, into, text, step->value, start);
   case SETUN_NORM_PRECOMPILED:
     return precompiled(into, text, step->a, start);
+  case SETUN_NORM_SENTENCEPIECE:
+    return sentencepiece(context->vocabulary, into, text, step, *start);
   case SETUN_NORM_NMT:
     return nmt(into, text, start);
   default:

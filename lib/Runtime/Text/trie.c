@@ -66,6 +66,18 @@ int text_added_trie_build(text_added_trie *result, const text_span *texts, size_
   return 0;
 }
 
+ptrdiff_t text_added_trie_longest(const text_added_trie *added, const uint8_t *text, size_t size, size_t *length) {
+  const text_trie *trie = &added->trie;
+  ptrdiff_t found = -1;
+  uint32_t node = 0;
+  for (size_t i = 0; i < size && (node = text_trie_step(trie, node, text[i])) != SETUN_TEXT_NONE;)
+    if (++i, trie->ends[node] != SETUN_TEXT_NONE) {
+      found = trie->ends[node];
+      *length = i;
+    }
+  return found;
+}
+
 void text_added_trie_free(text_added_trie *trie) {
   free((void *)trie->trie.edges);
   free((void *)trie->trie.ends);

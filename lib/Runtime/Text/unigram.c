@@ -17,10 +17,20 @@ static void offer(way *to, double score, uint32_t id, size_t begin) {
     *to = (way){score, id, (uint32_t)begin};
 }
 
+/* SentencePiece adds floats, and moves all scores that it still needs where they leave this range. */
+static const double range = 100000;
+static double add_scores(double a, double b, bool floats) { return floats ? (float)(a + b) : a + b; }
+static void move_scores(way *ways, size_t at, size_t end) {
+  float offset = (float)ways[at].score;
+  for (size_t i = at; i <= end; ++i)
+    if (ways[i].begin != SETUN_TEXT_NONE)
+      ways[i].score = (float)(ways[i].score - offset);
+}
+
 /* A text that has no token: its bytes' tokens or the unknown one. */
 static void emit_unknown(text_context *context, const uint8_t *text, size_t size) {
   const text_vocabulary *v = context->vocabulary;
-  uint32_t id = text_find_token(v, text, size);
+  uint32_t id = v->table->flags & SETUN_UNIGRAM_FLOAT ? SETUN_TEXT_NONE : text_find_token(v, text, size);
   bool falls_back = id == SETUN_TEXT_NONE && v->table->flags & SETUN_MODEL_FALLBACK;
   for (size_t i = 0; i < size && falls_back; ++i)
     falls_back = v->table->byte_ids[text[i]] != SETUN_TEXT_NONE;
@@ -39,8 +49,11 @@ int text_unigram_word(text_context *context, const uint8_t *word, size_t size) {
   way *ways = (way *)buffer->data;
   for (size_t i = 0; i <= size; ++i)
     ways[i] = (way){0, 0, SETUN_TEXT_NONE};
-  size_t mine;
+  bool floats = v->table->flags & SETUN_UNIGRAM_FLOAT;
+  size_t mine, furthest = 0;
   for (size_t at = 0; at < size; at += mine) {
+    if (floats && at && (ways[at].score < -range || ways[at].score > range))
+      move_scores(ways, at, furthest);
     double score = ways[at].score;
     bool single = false;
     uint32_t node = 0;
@@ -50,11 +63,14 @@ int text_unigram_word(text_context *context, const uint8_t *word, size_t size) {
       ++end;
       if (id >= v->num_scores)
         continue;
-      offer(&ways[end], v->scores[id] + score, id, at);
+      offer(&ways[end], add_scores(score, v->scores[id], floats), id, at);
+      furthest = end > furthest ? end : furthest;
       single |= end - at == mine;
     }
-    if (!single)
-      offer(&ways[at + mine], v->table->unknown_score + score, v->table->unknown, at);
+    if (!single) {
+      offer(&ways[at + mine], add_scores(score, v->table->unknown_score, floats), v->table->unknown, at);
+      furthest = at + mine > furthest ? at + mine : furthest;
+    }
   }
   /* The way back, turned around in place: each begin points at the next end. Unknown neighbors are one. */
   size_t end = size, next = SETUN_TEXT_NONE;

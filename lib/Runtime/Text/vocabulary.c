@@ -93,6 +93,10 @@ static int locate_all(text_vocabulary *v, text_span section) {
 static const char bytes_pattern[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
+static bool holds_map(const text_step *step) {
+  return step->kind == SETUN_NORM_PRECOMPILED || step->kind == SETUN_NORM_SENTENCEPIECE;
+}
+
 /* Whether a step of this kind has all that it needs. */
 static bool is_sound(const text_step *step) {
   switch (step->kind) {
@@ -103,8 +107,11 @@ static bool is_sound(const text_step *step) {
     return true;
   case SETUN_SPLIT_LENGTH:
     return step->value > 0;
-  case SETUN_NORM_PRECOMPILED: {
+  case SETUN_NORM_PRECOMPILED:
+  case SETUN_NORM_SENTENCEPIECE: {
     uint32_t size = 0;
+    if (step->kind == SETUN_NORM_SENTENCEPIECE && !step->a.size)
+      return true;
     if (step->a.size >= 8)
       memcpy(&size, step->a.data, 4);
     return size >= 4 && size % 4 == 0 && size <= step->a.size - 4;
@@ -138,8 +145,7 @@ static int open_steps(text_vocabulary *v, text_span section, setun_text_list lis
     *step = (text_step){data[i].kind, data[i].value, data[i].more, text_string(v, data[i].a), text_string(v, data[i].b),
                         NULL,         fused};
     if (step->kind < first || step->kind > last || !step->a.data || !step->b.data || !is_sound(step) ||
-        !text_is_valid(step->a.data, step->kind == SETUN_NORM_PRECOMPILED ? 0 : step->a.size) ||
-        !text_is_valid(step->b.data, step->b.size))
+        (!holds_map(step) && !text_is_valid(step->a.data, step->a.size)) || !text_is_valid(step->b.data, step->b.size))
       return text_fail(message, damaged);
     steps->count = i + 1;
     fused |= step->kind == SETUN_DECODE_FUSE || step->kind == SETUN_DECODE_BYTES;
@@ -184,15 +190,17 @@ static int open_added(text_vocabulary *v) {
     any_mixed |= (v->added[i].flags & (SETUN_ADDED_SPECIAL | SETUN_ADDED_NORMALIZED)) ==
                  (SETUN_ADDED_SPECIAL | SETUN_ADDED_NORMALIZED);
   }
-  for (int kind = 0; kind < 3 && !failed; ++kind) {
+  for (int kind = 0; kind < 4 && !failed; ++kind) {
     for (size_t i = 0; i < v->num_added; ++i) {
       bool normalized = v->added[i].flags & SETUN_ADDED_NORMALIZED, special = v->added[i].flags & SETUN_ADDED_SPECIAL;
       text_span raw = text_string(v, v->added[i].text), none = {0};
-      found[i] = kind == 0   ? (normalized ? none : raw)
-                 : kind == 1 ? (normalized ? v->shown[i] : none)
-                             : (any_mixed && (special || !normalized) ? raw : none);
+      bool piece = v->added[i].flags & SETUN_ADDED_PIECE;
+      found[i] = piece || kind == 3 ? (piece && kind == 3 ? raw : none)
+                 : kind == 0        ? (normalized ? none : raw)
+                 : kind == 1        ? (normalized ? v->shown[i] : none)
+                                    : (any_mixed && (special || !normalized) ? raw : none);
     }
-    text_added_trie *trie = kind == 0 ? &v->raw : kind == 1 ? &v->normalized : &v->mixed;
+    text_added_trie *trie = kind == 0 ? &v->raw : kind == 1 ? &v->normalized : kind == 2 ? &v->mixed : &v->pieces;
     failed = text_added_trie_build(trie, found, v->num_added);
   }
   if (context)
@@ -218,6 +226,7 @@ void text_vocabulary_close(text_vocabulary *v) {
   text_added_trie_free(&v->raw);
   text_added_trie_free(&v->normalized);
   text_added_trie_free(&v->mixed);
+  text_added_trie_free(&v->pieces);
   text_buffer_free(&v->store);
   free(v->shown);
   free(v->hidden);
@@ -236,9 +245,9 @@ text_vocabulary *text_vocabulary_open(text_span section, text_message message) {
                    : 0;
   const setun_tokenizer_table *t = v->table;
   if (!failed)
-    failed = open_steps(v, section, t->normalizer, SETUN_NORM_NFC, SETUN_NORM_BYTES, &v->normalizer, message) ||
+    failed = open_steps(v, section, t->normalizer, SETUN_NORM_NFC, SETUN_NORM_SENTENCEPIECE, &v->normalizer, message) ||
              open_steps(v, section, t->splits, SETUN_SPLIT_BYTES, SETUN_SPLIT_LENGTH, &v->splits, message) ||
-             open_steps(v, section, t->decoder, SETUN_DECODE_BYTES, SETUN_DECODE_REPLACE_REGEX, &v->decoder, message);
+             open_steps(v, section, t->decoder, SETUN_DECODE_BYTES, SETUN_DECODE_SENTENCEPIECE, &v->decoder, message);
   int added = failed ? 0 : open_added(v);
   if (added)
     failed =

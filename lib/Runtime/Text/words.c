@@ -127,7 +127,7 @@ static size_t next_start(const uint8_t *text, size_t size) {
   return size;
 }
 
-int text_model_word(text_context *context, const uint8_t *word, size_t size) {
+static int plain_words(text_context *context, const uint8_t *word, size_t size) {
   if (!(context->vocabulary->table->flags & SETUN_BPE_WORD_STARTS))
     return cached_word(context, word, size);
   for (size_t part; size; word += part, size -= part) {
@@ -136,6 +136,25 @@ int text_model_word(text_context *context, const uint8_t *word, size_t size) {
       return -1;
   }
   return 0;
+}
+
+int text_model_word(text_context *context, const uint8_t *word, size_t size) {
+  const text_added_trie *pieces = &context->vocabulary->pieces;
+  if (!pieces->used || context->vocabulary->table->model != SETUN_MODEL_BPE)
+    return plain_words(context, word, size);
+  /* User-defined pieces are never merged: they are tokens, and ends of the words beside them. */
+  size_t last = 0, length;
+  for (size_t at = 0; at < size; ++at) {
+    ptrdiff_t index = pieces->first[word[at]] ? text_added_trie_longest(pieces, word + at, size - at, &length) : -1;
+    if (index < 0)
+      continue;
+    if (last < at && plain_words(context, word + last, at - last))
+      return -1;
+    text_emit(context, context->vocabulary->added[index].id);
+    last = at + length;
+    at = last - 1;
+  }
+  return last < size ? plain_words(context, word + last, size - last) : 0;
 }
 
 text_context *text_context_take(const text_vocabulary *vocabulary) {
