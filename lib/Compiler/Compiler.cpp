@@ -84,6 +84,10 @@ static func::FuncOp findEntry(ModuleOp module) {
 
 /// The processor that a level's code is made for: this machine's plainest where its instructions are emulated.
 static CodeTarget getCodeTarget(const TargetSelection &selection, const TargetLevel &level, bool emulate) {
+  if (level.getTarget().isDevice() && !emulate) { // what launches its kernels is for any processor
+    const LevelInfo &host = selection.target->getLevels().back()->getInfo();
+    return {selection.triple, host.cpu, host.features, selection.cpu};
+  }
   if (!emulate)
     return {selection.triple, level.getInfo().cpu, level.getInfo().features, selection.cpu};
   const TargetLevel &plain = getPlainLevel();
@@ -106,7 +110,8 @@ static std::unique_ptr<llvm::Module> generateCode(ModuleOp module, const TargetS
       return nullptr;
     if (!parameters)
       parameters = copy->clone();
-    if (failed(runPipeline(*copy, "setun-target-to-llvm{target=" + level->getName() + "}")))
+    if (failed(runPipeline(*copy, "setun-target-to-llvm{target=" + level->getName() + " products=" + options.products +
+                                      " emulate=" + (options.emulate ? "true" : "false") + "}")))
       return nullptr;
     if (failed(endStage(*copy, "llvm", options, finished)) || finished)
       return nullptr;
@@ -173,10 +178,11 @@ static FailureOr<TargetSelection> select(const CompileOptions &options, Location
   llvm::Expected<TargetSelection> selection = selectTarget(name, options.cpu);
   if (!selection)
     return emitError(loc) << toString(selection.takeError());
-  ArrayRef<StringRef> artifacts = selection->target->getArtifacts();
+  const Target &target = selection->levels.front()->getTarget();
+  ArrayRef<StringRef> artifacts = target.getArtifacts();
   if (!options.artifact.empty() && !is_contained(artifacts, options.artifact)) {
-    InFlightDiagnostic error = emitError(loc) << "target " << selection->target->getName() << " does not emit '"
-                                              << options.artifact << "'; known: exe, shared, object, llvm, asm";
+    InFlightDiagnostic error = emitError(loc) << "target " << target.getName() << " does not emit '" << options.artifact
+                                              << "'; known: exe, shared, object, llvm, asm";
     for (StringRef artifact : artifacts)
       error << ", " << artifact;
     return error;
@@ -188,7 +194,8 @@ static FailureOr<TargetSelection> select(const CompileOptions &options, Location
 static LogicalResult writeArtifact(ModuleOp module, const TargetSelection &selection, const CompileOptions &options) {
   FailureOr<OutputFile> output = OutputFile::open(options.output, module.getLoc());
   Products products = options.products == "addsub" ? Products::AddSub : Products::Best;
-  if (failed(output) || failed(selection.target->emitArtifact(options.artifact, module, products, output->os())))
+  if (failed(output) ||
+      failed(selection.levels.front()->getTarget().emitArtifact(options.artifact, module, products, output->os())))
     return failure();
   return output->commit();
 }
@@ -243,11 +250,8 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   for (auto global : module->getOps<ml_program::GlobalOp>())
     model->parameters += cast<ShapedType>(global.getType()).getNumElements();
   std::vector<ProductFacts> layers = collectProducts(*module);
-  std::string levels;
-  for (const TargetLevel *level : selection->levels)
-    levels += (levels.empty() ? "" : ",") + level->getInfo().name;
-  if (failed(runPipeline(*module, "setun-encode{target=" + selection->target->getName().str() + ":" + levels +
-                                      " products=" + options.products + " encoding=" + options.encoding + "}")))
+  if (failed(runPipeline(*module, "setun-encode{target=" + selection->str() + " products=" + options.products +
+                                      " encoding=" + options.encoding + "}")))
     return failure();
   if (!options.report.empty() && failed(writeReport(layers, *module, *selection, options)))
     return failure();

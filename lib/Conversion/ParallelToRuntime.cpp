@@ -48,7 +48,7 @@ struct ParallelToRuntime : setun::impl::ParallelToRuntimeBase<ParallelToRuntime>
     });
     if (walk.wasInterrupted() || failed(serializeInner(module)))
       return signalPassFailure();
-    threadRuntime(module);
+    runtimes = giveRuntime(module, [](Operation *op) { return isa<scf::ForallOp, cf::AssertOp>(op); });
     SymbolTable symbols(module);
     SmallVector<cf::AssertOp> checks;
     SmallVector<scf::ForallOp> loops;
@@ -79,41 +79,6 @@ struct ParallelToRuntime : setun::impl::ParallelToRuntimeBase<ParallelToRuntime>
         return loop.emitError("cannot run this inner parallel loop serially");
     }
     return success();
-  }
-
-  /// Gives the runtime to the entry, to each function that needs it and to each that calls one which does.
-  void threadRuntime(ModuleOp module) {
-    runtimes.clear();
-    func::FuncOp entry = entry::find(module);
-    if (entry)
-      runtimes[entry] = entry::getOrAddService(entry, entry::Service::Runtime);
-    auto give = [&](func::FuncOp function) {
-      if (runtimes.count(function))
-        return;
-      (void)function.insertArgument(function.getNumArguments(), LLVM::LLVMPointerType::get(&getContext()), {},
-                                    function.getLoc());
-      runtimes[function] = function.getArguments().back();
-    };
-    SmallVector<func::CallOp> calls;
-    module.walk([&](Operation *op) {
-      if (isa<scf::ForallOp, cf::AssertOp>(op))
-        give(op->getParentOfType<func::FuncOp>());
-      else if (auto call = dyn_cast<func::CallOp>(op))
-        calls.push_back(call);
-    });
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (func::CallOp &call : calls) {
-        auto callee = call ? SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(call, call.getCalleeAttr()) : nullptr;
-        if (!callee || !runtimes.count(callee))
-          continue;
-        auto caller = call->getParentOfType<func::FuncOp>();
-        give(caller);
-        call.getOperandsMutable().append(runtimes[caller]);
-        call = nullptr;
-        changed = true;
-      }
-    }
   }
 
   void lowerCheck(cf::AssertOp check) {
@@ -213,8 +178,8 @@ struct ParallelToRuntime : setun::impl::ParallelToRuntimeBase<ParallelToRuntime>
     return body;
   }
 
-  /// Each function that has the runtime, with the argument that is it. In order, for stable names.
-  llvm::MapVector<func::FuncOp, Value> runtimes;
+  /// Each function that has the runtime, with the argument that is it.
+  RuntimeArguments runtimes;
 };
 
 } // namespace

@@ -61,3 +61,14 @@ void setun::emitParallelFor(OpBuilder &builder, Location loc, Value rt, Value co
                             Value env) {
   callService(builder, loc, rt, offsetof(struct ::setun_rt, parallel_for), {rt, count, grain, body, env});
 }
+
+void setun::emitLaunch(OpBuilder &builder, Location loc, Value rt, Value launch) {
+  callService(builder, loc, rt, offsetof(struct ::setun_rt, launch), {rt, launch});
+}
+
+Value setun::loadDeviceFrame(OpBuilder &builder, Location loc, Value rt) {
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  int32_t offset = offsetof(struct ::setun_rt, device);
+  Value field = LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), rt, LLVM::GEPArg(offset));
+  return LLVM::LoadOp::create(builder, loc, pointer, field);
+}

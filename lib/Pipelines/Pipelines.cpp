@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "setun/Pipelines/Pipelines.h"
+#include "setun/Target/Target.h"
 #include "setun/Transforms/Passes.h"
 
 #include "mlir/Pass/PassRegistry.h"
@@ -19,6 +20,10 @@ void setun::addContract(OpPassManager &pm, const PipelineOptions &options, Strin
   VerifyContractOptions contract;
   contract.stage = stage.str();
   pm.addPass(createVerifyContract(contract));
+}
+
+setun::LevelOptions setun::getLevelOptions(const PipelineOptions &options) {
+  return {options.products == "addsub" ? Products::AddSub : Products::Best, options.emulate};
 }
 
 void setun::registerPipelines() {

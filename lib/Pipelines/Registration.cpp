@@ -17,6 +17,7 @@
 #include "setun/Evaluate/Passes.h"
 #include "setun/Pipelines/Pipelines.h"
 #include "setun/Target/Passes.h"
+#include "setun/Target/Registry.h"
 #include "setun/Transforms/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -42,5 +43,7 @@ void setun::registerPasses() {
   registerConversionPasses();
   registerEvaluatePasses();
   registerTargetPasses();
+  for (const std::unique_ptr<Target> &target : getTargets())
+    target->registerPasses();
   registerPipelines();
 }

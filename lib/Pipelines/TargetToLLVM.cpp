@@ -26,7 +26,7 @@ using namespace mlir;
 
 void setun::buildTargetToLLVM(OpPassManager &pm, const PipelineOptions &options) {
   if (const TargetLevel *level = lookupLevel(options.target))
-    level->extendPipeline(PipelinePoint::BeforeLLVM, pm);
+    level->extendPipeline(PipelinePoint::BeforeLLVM, pm, getLevelOptions(options));
   pm.addPass(createParallelToRuntime());
   pm.addPass(createHoistScratch());
   pm.addPass(createEntryToLLVM());

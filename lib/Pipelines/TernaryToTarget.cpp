@@ -37,7 +37,7 @@ void setun::buildEncode(OpPassManager &pm, const PipelineOptions &options) {
 void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &options) {
   const TargetLevel *level = lookupLevel(options.target); // if there is none, the pass that lowers products says so
   if (level)
-    level->extendPipeline(PipelinePoint::BeforeBufferize, pm);
+    level->extendPipeline(PipelinePoint::BeforeBufferize, pm, getLevelOptions(options));
   buildBufferize(pm, options);
   ConvertTernaryToLoopsOptions product;
   product.target = options.target;
@@ -48,7 +48,7 @@ void setun::buildEncodedToTarget(OpPassManager &pm, const PipelineOptions &optio
   if (options.emulate)
     pm.addPass(createEmulateIntrinsics({options.target}));
   if (level)
-    level->extendPipeline(PipelinePoint::AfterProducts, pm);
+    level->extendPipeline(PipelinePoint::AfterProducts, pm, getLevelOptions(options));
   int64_t vectorBits = level ? level->getInfo().vectorBits : 128;
   pm.addNestedPass<func::FuncOp>(createConvertNNToLoops({vectorBits}));
   pm.addNestedPass<func::FuncOp>(createConvertQuantizeToLoops({vectorBits}));

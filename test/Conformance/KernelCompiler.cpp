@@ -92,9 +92,9 @@ static void outlineIntrinsics(mlir::ModuleOp module) {
   });
 }
 
-static bool extend(mlir::ModuleOp module, const TargetLevel &level, PipelinePoint point) {
+static bool extend(mlir::ModuleOp module, const TargetLevel &level, PipelinePoint point, const LevelOptions &options) {
   mlir::PassManager passes(module.getContext());
-  level.extendPipeline(point, passes);
+  level.extendPipeline(point, passes, options);
   return succeeded(passes.run(module));
 }
 
@@ -126,13 +126,14 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const Variant &variant) 
 std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, const Variant &variant) {
   const TargetLevel &level = *variant.level;
   auto parsed = lower(source, level, variant.products);
-  if (!parsed || !extend(*parsed, level, PipelinePoint::AfterProducts))
+  LevelOptions options{variant.products, variant.emulated};
+  if (!parsed || !extend(*parsed, level, PipelinePoint::AfterProducts, options))
     return std::nullopt;
   if (variant.emulated)
     outlineIntrinsics(*parsed);
   if (variant.emulated && !run(*parsed, "setun-emulate-intrinsics{target=" + level.getTarget().getName().str() + "}"))
     return std::nullopt;
-  if (!extend(*parsed, level, PipelinePoint::BeforeLLVM) || !run(*parsed, kLowering))
+  if (!extend(*parsed, level, PipelinePoint::BeforeLLVM, options) || !run(*parsed, kLowering))
     return std::nullopt;
 
   CompiledModule result;

@@ -32,7 +32,7 @@ std::vector<Subject> setun::conformance::getSubjects() {
   std::vector<Subject> subjects;
   for (const std::unique_ptr<Target> &target : getTargets())
     for (const std::unique_ptr<TargetLevel> &level : target->getLevels()) {
-      if (!wanted.match(level->getName()))
+      if (!wanted.match(level->getName()) || target->isDevice())
         continue;
       bool ofHost = llvm::Triple(target->getTriple()).getArch() == host, runs = runsOnHost(*level);
       bool uses = !level->getInfo().products.empty(); // ProductTest.Exact checks that it is true

@@ -31,6 +31,23 @@ def ParallelToRuntime : Pass<"setun-parallel-to-runtime", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def LaunchToRuntime : Pass<"setun-launch-to-runtime", "::mlir::ModuleOp"> {
+  let summary = "kernel launches become calls of the runtime";
+  let description = [{
+    Each `gpu.launch_func` becomes a call of the runtime's `launch` with the kernel's number, counted over all modules of
+    kernels, its grid and its parameters in one struct on the stack: the device frame first, then the operands as
+    functions in LLVM take them. Functions that launch get an argument `!llvm.ptr`, the runtime.
+
+    ```mlir
+    gpu.launch_func @kernels::@scale blocks in (%n, %c1, %c1) threads in (%c128, %c1, %c1) args(%x : memref<?xf32>)
+    // becomes
+    %f = llvm.load %launch : !llvm.ptr -> !llvm.ptr
+    llvm.call %f(%rt, %what) : !llvm.ptr, (!llvm.ptr, !llvm.ptr) -> ()
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def EntryToLLVM : Pass<"setun-entry-to-llvm", "::mlir::ModuleOp"> {
   let summary = "the C entry points setun_run and setun_plan";
   let description = [{

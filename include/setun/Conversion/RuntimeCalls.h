@@ -19,9 +19,19 @@
 #ifndef SETUN_CONVERSION_RUNTIMECALLS_H
 #define SETUN_CONVERSION_RUNTIMECALLS_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace setun {
+
+/// Functions that have the runtime (a setun_rt, as !llvm.ptr), each with the argument that is it. In order, for stable
+/// names.
+using RuntimeArguments = llvm::MapVector<mlir::func::FuncOp, mlir::Value>;
+
+/// Gives the runtime to the entry, to each function with an operation that needs it and to each that calls one which
+/// does. Functions that have it keep it.
+RuntimeArguments giveRuntime(mlir::ModuleOp module, llvm::function_ref<bool(mlir::Operation *)> needs);
 
 /// rt->fail(rt, message). `rt` is an !llvm.ptr; the message becomes a private constant of the enclosing module.
 void emitFail(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rt, llvm::StringRef message);
@@ -29,6 +39,12 @@ void emitFail(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rt, llvm
 /// rt->parallel_for(rt, count, grain, body, env): count and grain are i64, body and env !llvm.ptr.
 void emitParallelFor(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rt, mlir::Value count, mlir::Value grain,
                      mlir::Value body, mlir::Value env);
+
+/// rt->launch(rt, launch)
+void emitLaunch(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rt, mlir::Value launch);
+
+/// rt->device
+mlir::Value loadDeviceFrame(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value rt);
 
 } // namespace setun
 

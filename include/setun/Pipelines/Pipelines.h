@@ -19,6 +19,8 @@
 
 namespace setun {
 
+struct LevelOptions;
+
 /// All choices that pipelines take. Command lines bind it in setun-opt, the compiler's options set it in lib/Compiler.
 struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   Option<bool> verify{*this, "verify", llvm::cl::desc("run the contract verifiers between stages"),
@@ -45,6 +47,9 @@ void buildEncodedToTarget(mlir::OpPassManager &pm, const PipelineOptions &option
 void buildBufferize(mlir::OpPassManager &pm, const PipelineOptions &options);
 /// setun-target-to-llvm: the target contract to the LLVM dialect, for one level.
 void buildTargetToLLVM(mlir::OpPassManager &pm, const PipelineOptions &options);
+
+/// What of them concerns a level's own passes.
+LevelOptions getLevelOptions(const PipelineOptions &options);
 
 /// The verifier of a stage's contract, unless `verify` is off.
 void addContract(mlir::OpPassManager &pm, const PipelineOptions &options, llvm::StringRef stage);

@@ -44,17 +44,21 @@ bool runsOnHost(const TargetLevel &level);
 /// "generic, x86-64 (avx2, baseline), ..." for diagnostics.
 std::string getTargetNames();
 
-/// What a compilation is for.
+/// What a compilation is for: a host's code, a device's with host code around, or both in one file.
 struct TargetSelection {
-  const Target *target = nullptr;
-  llvm::SmallVector<const TargetLevel *> levels; // best first, at least one
+  const Target *target = nullptr;                // of the host code
+  llvm::SmallVector<const TargetLevel *> levels; // best first, at least one; a device's before the host's
   std::string triple;                            // of the host code
   std::string cpu;                               // processor to tune for, as LLVM names it; empty: the levels' own
+
+  /// A name that selects the same levels.
+  std::string str() const;
 };
 
-/// Understands "native" (this machine's best level), "TARGET" (all its levels), "TARGET:LEVEL,LEVEL", and an LLVM
-/// triple in place of TARGET. `cpu`, if not empty, names a processor: of the levels asked for, the best it can run
-/// remains. The error says what is known.
+/// Understands a list of "native" (this machine's best level), "TARGET" (all its levels), "TARGET:LEVEL,LEVEL", an LLVM
+/// triple in place of TARGET, and LEVEL alone where one device has a level of that name. The list names at most one
+/// host; without one, a device's host code is made for this machine. `cpu`, if not empty, names a processor: of the
+/// host's levels asked for, the best it can run remains. The error says what is known.
 llvm::Expected<TargetSelection> selectTarget(llvm::StringRef name, llvm::StringRef cpu = "");
 
 /// The contract of a target plug-in: a shared library, built against the headers of this very version, that exports

@@ -72,6 +72,12 @@ struct LevelInfo {
   double memoryGBs = 20; // what one thread reads from memory
 };
 
+/// What a pipeline is run for.
+struct LevelOptions {
+  Products products = Products::Best;
+  bool emulate = false; // the code is to run on this machine, whatever it is
+};
+
 /// Where a level can add passes of its own.
 enum class PipelinePoint {
   BeforeBufferize, // tensors, weights packed
@@ -96,9 +102,9 @@ public:
   /// error on failure.
   virtual mlir::LogicalResult lowerProduct(mlir::RewriterBase &rewriter, ternary::MatmulOp op,
                                            Products products) const = 0;
-  /// Adds what this level needs at a point of the pipeline. Device code, for one, is compiled here and put into the
-  /// module as data, so that the host's object carries it.
-  virtual void extendPipeline(PipelinePoint, mlir::OpPassManager &) const {}
+  /// Adds what this level needs at a point of the pipeline. Device code is compiled here and put into the module as
+  /// data, the constant `setun_device_code` of include/setun-rt/abi.h, so that the host's object carries it.
+  virtual void extendPipeline(PipelinePoint, mlir::OpPassManager &, const LevelOptions &) const {}
 
 private:
   const Target &target;
@@ -110,12 +116,17 @@ public:
   virtual ~Target() = default;
   llvm::StringRef getName() const { return name; }
   llvm::StringRef getSummary() const { return summary; }
-  /// LLVM triple of the host code made for it.
+  /// LLVM triple of the host code made for it; empty for a device, whose host can be any.
   llvm::StringRef getTriple() const { return triple; }
+  /// Whether its kernels run beside a host, on memory of their own.
+  bool isDevice() const { return triple.empty(); }
   /// Best first; at least one.
   llvm::ArrayRef<std::unique_ptr<TargetLevel>> getLevels() const { return levels; }
   /// The level of that name, or null.
   const TargetLevel *getLevel(llvm::StringRef name) const;
+
+  /// Registers the passes of its own, for setun-opt and textual pipelines.
+  virtual void registerPasses() const {}
 
   /// Patterns that replace every intrinsic the levels' products use by plain vector arithmetic with the same result.
   virtual void populateEmulation(mlir::RewritePatternSet &) const {}

@@ -1,0 +1,33 @@
+//===- Passes.h - Passes of the CUDA target -*- C++ -*- ---===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SETUN_TARGET_NVPTX_PASSES_H
+#define SETUN_TARGET_NVPTX_PASSES_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace setun {
+namespace nvptx {
+
+#define GEN_PASS_DECL
+#include "setun/Target/NVPTX/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "setun/Target/NVPTX/Passes.h.inc"
+
+} // namespace nvptx
+} // namespace setun
+
+#endif // SETUN_TARGET_NVPTX_PASSES_H

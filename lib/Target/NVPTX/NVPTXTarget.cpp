@@ -1,0 +1,119 @@
+//===- NVPTXTarget.cpp - NVIDIA GPUs ---===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One level an architecture. A step of the model becomes one or several kernels: first by the passes that know the
+// step (docs/targets/cuda.md), then by setun-map-to-device; the kernels are compiled before the host's code and travel
+// in it as data.
+//
+//===----------------------------------------------------------------------===//
+
+#include "setun/Target/Kernels/KernelLevel.h"
+#include "setun/Target/Kernels/Kernels.h"
+#include "setun/Target/NVPTX/Passes.h"
+
+#include "setun/Conversion/Passes.h"
+#include "setun/Transforms/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace setun;
+
+/// Kernels to the LLVM dialect with NVVM's operations. Nothing of libdevice: setun-expand-math left no function of it.
+static void lowerKernels(OpPassManager &pm) {
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  emulate.targetTypeStr = "f32";
+  pm.addPass(math::createMathExtendToSupportedTypes());
+  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  pm.addPass(arith::createArithExpandOpsPass(expand));
+  pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(createLowerExpandShapes());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createConvertNVGPUToNVVMPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertGpuOpsToNVVMOps());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createConvertNVVMToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+namespace {
+
+struct NVPTXLevel final : KernelLevel {
+  NVPTXLevel(const Target &target, LevelInfo info, std::string features)
+      : KernelLevel(target, std::move(info)), backendFeatures(std::move(features)) {}
+
+  void extendPipeline(PipelinePoint point, OpPassManager &pm, const LevelOptions &options) const override {
+    if (point != PipelinePoint::BeforeLLVM)
+      return;
+    pm.addPass(nvptx::createMapToDevice());
+    pm.addPass(createGpuLaunchSinkIndexComputationsPass());
+    pm.addPass(createGpuKernelOutliningPass());
+    pm.addPass(nvptx::createMergeKernels());
+    pm.addPass(createLaunchToRuntime());
+    OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+    kernels.addPass(nvptx::createPrepareKernels());
+    lowerKernels(kernels);
+    pm.addPass(nvptx::createEmbedDeviceCode({getInfo().name, backendFeatures, options.emulate}));
+  }
+
+protected:
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
+    return getAddSubForm(getInfo(), shape, tokens, {1000, 1000, 1000, 1000, 1000});
+  }
+  void emitProduct(KernelBuilder &b, const Product &p, Products) const override { emitAddSubProduct(b, p, 32); }
+
+private:
+  std::string backendFeatures;
+};
+
+struct NVPTXTarget final : Target {
+  NVPTXTarget() : Target("cuda", "NVIDIA GPUs, by PTX", "") {
+    add("sm_100", "Blackwell", "+ptx86", 8000, 126 << 20);
+    add("sm_90", "Hopper", "+ptx80", 3350, 50 << 20);
+    add("sm_80", "Ampere and later", "+ptx80", 1555, 40 << 20);
+  }
+
+  void add(const char *name, const char *summary, const char *features, double memoryGBs, int64_t l2Bytes) {
+    LevelInfo info;
+    info.name = name;
+    info.summary = summary;
+    info.products = {"dp4a", "mma.sync"};
+    info.vectorBits = 128;
+    info.convertsHalf = true;
+    info.l1Bytes = 128 << 10;
+    info.l2Bytes = l2Bytes;
+    info.memoryGBs = memoryGBs;
+    levels.push_back(std::make_unique<NVPTXLevel>(*this, std::move(info), features));
+  }
+
+  void registerPasses() const override { nvptx::registerNVPTXPasses(); }
+};
+
+} // namespace
+
+namespace setun {
+std::unique_ptr<Target> createNVPTXTarget() { return std::make_unique<NVPTXTarget>(); }
+} // namespace setun
