@@ -37,13 +37,17 @@ void DeviceBuilder::launch(ValueRange grid, int64_t threads, llvm::function_ref<
   body(t);
 }
 
+gpu::LaunchOp DeviceBuilder::getLaunch() {
+  Operation *op = getInsertionBlock()->getParentOp();
+  while (!isa<gpu::LaunchOp>(op))
+    op = op->getParentOp();
+  return cast<gpu::LaunchOp>(op);
+}
+
 Value DeviceBuilder::shared(int64_t count, Type element) {
-  auto launch = getInsertionBlock()->getParentOp();
-  while (!isa<gpu::LaunchOp>(launch))
-    launch = launch->getParentOp();
   auto space = gpu::AddressSpaceAttr::get(getContext(), gpu::AddressSpace::Workgroup);
   auto type = MemRefType::get({count}, element, MemRefLayoutAttrInterface(), space);
-  return cast<gpu::LaunchOp>(launch).addWorkgroupAttribution(type, getLoc());
+  return getLaunch().addWorkgroupAttribution(type, getLoc());
 }
 
 void DeviceBuilder::barrier() { gpu::BarrierOp::create(*this); }

@@ -66,6 +66,8 @@ struct NVPTXLevel final : KernelLevel {
       : KernelLevel(target, std::move(info)), backendFeatures(std::move(features)) {}
 
   void extendPipeline(PipelinePoint point, OpPassManager &pm, const LevelOptions &options) const override {
+    if (point == PipelinePoint::BeforeBufferize)
+      pm.addPass(nvptx::createGroupSteps());
     if (point != PipelinePoint::BeforeLLVM)
       return;
     pm.addPass(nvptx::createMapToDevice());

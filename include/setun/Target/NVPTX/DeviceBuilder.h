@@ -40,6 +40,8 @@ public:
   /// least 1. A kernel must be right for any grid that covers its work: it takes its share by loops.
   void launch(ValueRange grid, int64_t threads, llvm::function_ref<void(const Threads &)> body);
 
+  /// The launch around.
+  mlir::gpu::LaunchOp getLaunch();
   /// `count` elements of shared memory of the block, not initialized, for use in the launch around.
   Value shared(int64_t count, mlir::Type element);
 

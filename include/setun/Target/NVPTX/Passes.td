@@ -11,6 +11,24 @@
 
 include "mlir/Pass/PassBase.td"
 
+def GroupSteps : Pass<"setun-group-steps", "::mlir::ModuleOp"> {
+  let summary = "what one kernel can do becomes one step";
+  let description = [{
+    Puts each ternary product on tensors into a region together with what makes its activations (a quantizer, with a norm
+    or without, of which nobody else takes the result) and with elementwise work on its sums. The region is planned and
+    outlined as one step; --setun-convert-ternary-to-loops makes its kernels.
+
+    ```mlir
+    %q, %s = ternary.norm_quantize ins(%x, %g : ...) ...
+    %a = ternary.matmul ins(%q, %w : ...) ...
+    %y = linalg.generic ... ins(%a, %s, %r : ...) ...
+    // becomes
+    %y = scf.execute_region -> tensor<?x2560xf32> no_inline { ... scf.yield %y }
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+}
+
 def MapToDevice : Pass<"setun-map-to-device", "::mlir::ModuleOp"> {
   let summary = "what still works on memory becomes kernels";
   let description = [{
