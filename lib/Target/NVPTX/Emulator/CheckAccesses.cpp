@@ -1,0 +1,105 @@
+//===- CheckAccesses.cpp - Checks before loads and stores -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A site remembers the range that its last access fell into, so that the next one
+// costs a compare. Only what is new goes through the table of allocations.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Rewrite.h"
+
+#include "llvm/Analysis/ValueTracking.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/MDBuilder.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
+
+using namespace llvm;
+using namespace setun::nvptx;
+using namespace setun::nvptx::emulator;
+
+namespace {
+struct Access {
+  Instruction *instruction;
+  Value *pointer;
+  Value *bytes; // null: `size`
+  uint64_t size, align;
+  const char *what;
+};
+} // namespace
+
+static void collect(Instruction &instruction, SmallVectorImpl<Access> &accesses) {
+  const DataLayout &layout = instruction.getDataLayout();
+  auto add = [&](Value *pointer, Type *type, Align align, const char *what) {
+    accesses.push_back({&instruction, pointer, nullptr, layout.getTypeStoreSize(type), align.value(), what});
+  };
+  if (auto *load = dyn_cast<LoadInst>(&instruction))
+    add(load->getPointerOperand(), load->getType(), load->getAlign(), "load");
+  else if (auto *store = dyn_cast<StoreInst>(&instruction))
+    add(store->getPointerOperand(), store->getValueOperand()->getType(), store->getAlign(), "store");
+  else if (auto *atomic = dyn_cast<AtomicRMWInst>(&instruction))
+    add(atomic->getPointerOperand(), atomic->getType(), atomic->getAlign(), "atomicrmw");
+  else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction))
+    add(exchange->getPointerOperand(), exchange->getNewValOperand()->getType(), exchange->getAlign(), "cmpxchg");
+  else if (auto *memory = dyn_cast<MemIntrinsic>(&instruction)) {
+    accesses.push_back({memory, memory->getDest(), memory->getLength(), 0, memory->getDestAlign().valueOrOne().value(),
+                        isa<MemSetInst>(memory) ? "memset" : "memcpy to"});
+    if (auto *transfer = dyn_cast<MemTransferInst>(memory))
+      accesses.push_back({memory, transfer->getSource(), memory->getLength(), 0,
+                          transfer->getSourceAlign().valueOrOne().value(), "memcpy from"});
+  }
+}
+
+/// Whether the machine itself made the access, or it goes to the thread's own stack.
+static bool isOwn(const Access &access, Rewriter &rewriter) {
+  const Value *object = getUnderlyingObject(access.pointer, /*MaxLookup=*/0);
+  if (isa<AllocaInst>(object) || object == rewriter.thread || object == rewriter.block)
+    return true;
+  return isa<Argument>(object) /* parameters */ || access.instruction->hasMetadata("setun.machine");
+}
+
+void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
+  SmallVector<Access> accesses;
+  for (Instruction &instruction : instructions(function))
+    collect(instruction, accesses);
+  erase_if(accesses, [&](const Access &access) { return isOwn(access, r); });
+  IRBuilder<> &b = r.builder;
+  MDNode *unlikely = MDBuilder(function.getContext()).createUnlikelyBranchWeights();
+  auto *entryPoint = cast<Instruction>(r.block)->getNextNode();
+  b.SetInsertPoint(entryPoint);
+  Value *cache = r.loadField(r.block, offsetof(Block, cache), b.getPtrTy());
+  Value *shared = r.loadField(r.block, offsetof(Block, shared), b.getInt64Ty());
+  Value *sharedSize = r.loadField(r.block, offsetof(Block, sharedSize), b.getInt64Ty());
+  for (Access &access : accesses) {
+    b.SetInsertPoint(access.instruction);
+    Site &site = r.addSite(access.what);
+    site.bytes = access.size;
+    site.align = access.align;
+    Value *address = r.pointerBits(access.pointer);
+    bool isShared = access.pointer->getType()->getPointerAddressSpace() == 3;
+    Value *bad = nullptr;
+    if (isShared) {
+      Value *bytes = access.bytes ? b.CreateZExtOrTrunc(access.bytes, b.getInt64Ty()) : b.getInt64(access.size);
+      Value *offset = b.CreateSub(address, shared);
+      bad = b.CreateOr(b.CreateICmpUGT(offset, b.CreateSub(sharedSize, bytes)), b.CreateICmpULT(sharedSize, bytes));
+    } else if (!access.bytes) {
+      site.index = r.kernel.numChecks++;
+      Value *entry = b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), cache, sizeof(Checked) * site.index);
+      Value *offset = b.CreateSub(address, r.loadField(entry, offsetof(Checked, begin), b.getInt64Ty(), false));
+      bad = b.CreateICmpUGE(offset, r.loadField(entry, offsetof(Checked, size), b.getInt64Ty(), false));
+    }
+    if (bad && access.align > 1)
+      bad = b.CreateOr(bad, b.CreateICmpNE(b.CreateAnd(address, access.align - 1), b.getInt64(0)));
+    if (bad)
+      b.SetInsertPoint(SplitBlockAndInsertIfThen(bad, access.instruction, /*Unreachable=*/false, unlikely));
+    r.pass(0, address);
+    if (access.bytes)
+      r.pass(2, b.CreateZExtOrTrunc(access.bytes, b.getInt64Ty()));
+    r.call(isShared ? failShared : checkSlowly, site);
+  }
+}
