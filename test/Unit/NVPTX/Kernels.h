@@ -13,7 +13,14 @@
 #ifndef SETUN_TEST_UNIT_NVPTX_KERNELS_H
 #define SETUN_TEST_UNIT_NVPTX_KERNELS_H
 
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+
 namespace kernels {
+
+/// Bitcode of kHeader and `text`; empty, and told on stderr, if the text is wrong.
+std::string assemble(llvm::StringRef text);
 
 inline constexpr const char *kHeader = R"(
 target datalayout = "e-p6:32:32-i64:64-i128:128-i256:256-v16:16-v32:32-n16:32:64"
@@ -231,6 +238,33 @@ go:
   store i32 %sum, ptr addrspace(1) %to, align 4
   br label %done
 done:
+  ret void
+}
+)";
+
+/// `first` lets `second` start early, then writes in[i] + 1; `second` waits for it and adds 1 to what it finds there.
+inline constexpr const char *kDependent = R"(
+declare void @llvm.nvvm.griddepcontrol.wait()
+declare void @llvm.nvvm.griddepcontrol.launch.dependents()
+define ptx_kernel void @first(ptr addrspace(1) %in, ptr addrspace(1) %out) {
+  call void @llvm.nvvm.griddepcontrol.launch.dependents()
+  call void @llvm.nvvm.griddepcontrol.wait()
+  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %p = getelementptr i32, ptr addrspace(1) %in, i32 %tid
+  %v = load i32, ptr addrspace(1) %p, align 4
+  %w = add i32 %v, 1
+  %q = getelementptr i32, ptr addrspace(1) %out, i32 %tid
+  store i32 %w, ptr addrspace(1) %q, align 4
+  ret void
+}
+define ptx_kernel void @second(ptr addrspace(1) %in, ptr addrspace(1) %out) {
+  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %p = getelementptr i32, ptr addrspace(1) %in, i32 %tid
+  call void @llvm.nvvm.griddepcontrol.wait()
+  %v = load i32, ptr addrspace(1) %p, align 4
+  %w = add i32 %v, 1
+  %q = getelementptr i32, ptr addrspace(1) %out, i32 %tid
+  store i32 %w, ptr addrspace(1) %q, align 4
   ret void
 }
 )";
