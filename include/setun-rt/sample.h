@@ -48,6 +48,8 @@ SETUN_API void setun_sampler_close(setun_sampler *sampler);
 /* Frequency and presence penalties count the history from this token on (0 when opened): what was generated, without
  * the prompt. */
 SETUN_API void setun_sampler_count_from(setun_sampler *sampler, size_t first);
+/* Whether setun_sample gives the token of the largest logit, whatever the history: no temperature, penalty or bias. */
+SETUN_API int setun_sampler_is_greedy(const setun_sampler *sampler);
 /* The next token, or -1 when no logit is above minus infinity or memory is short. `history` may be NULL when empty. */
 SETUN_API int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
                                size_t history_size);

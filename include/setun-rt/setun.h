@@ -28,12 +28,18 @@ typedef struct setun_session setun_session;
 
 /*===-- Programs ----------------------------------------------------------===*/
 
+/* Sees how far opening is: bytes of the weights that are on the device. */
+typedef void (*setun_progress_fn)(void *user, uint64_t done, uint64_t total);
+
 /* All zero means all defaults. */
 typedef struct setun_options {
   int32_t threads;     /* 0: the number in SETUN_THREADS, else one for each processor this process may use */
   int32_t pin_threads; /* not 0: keep each worker on one processor */
   const char *weights; /* a .safetensors file to take in place of the one that the model names; NULL: the model's */
-  const char *target;  /* the level of code to run, by name; NULL: SETUN_TARGET, else the best this processor runs */
+  const char *target;  /* the level of code to run, by name; NULL: SETUN_TARGET, else the best this machine runs */
+  const char *device;  /* "cpu", "cuda", "cuda:1"; NULL: SETUN_DEVICE, else the first that runs the best code */
+  setun_progress_fn progress; /* called while a device gets the weights; may be NULL */
+  void *progress_user;
 } setun_options;
 
 /* Opens a model from a shared library, or one that is linked into this program. `options` may be NULL. On failure
@@ -47,6 +53,17 @@ SETUN_API void setun_close(setun_program *program);
 SETUN_API const setun_model_desc *setun_describe(const setun_program *program);
 SETUN_API const char *setun_level_name(const setun_program *program); /* of the code that runs */
 SETUN_API int32_t setun_threads(const setun_program *program);
+
+/* Where the code runs and where setun_get_output_device's memory lies, in DLPack's terms. */
+typedef struct setun_device_info {
+  int32_t type;     /* 1: the processor, 2: CUDA */
+  int32_t index;    /* of the device, from 0 */
+  const char *name; /* of the processor "cpu" */
+} setun_device_info;
+SETUN_API setun_device_info setun_get_device(const setun_program *program);
+/* The devices beside the processor that are there, one a line, or why there is none. Writes at most `size` bytes, its
+ * end included; returns 0 when there is one. */
+SETUN_API int setun_list_devices(char *text, size_t size);
 /* The model's text table, as setun_tokenizer_open (text.h) takes it, valid as long as the program; NULL and a size of 0
  * when the model has none. */
 SETUN_API const void *setun_text_table(const setun_program *program, size_t *size);
@@ -100,6 +117,20 @@ typedef struct setun_tensor {
 /* An output of the last run, or a state (by its output's or its own name): of a growing one its live part. Owned by the
  * session; valid until the next call on it other than setun_get_output. */
 SETUN_API int setun_get_output(setun_session *session, const char *name, setun_tensor *output);
+
+/* The same two with data in the memory of the program's device (setun_get_device); on the processor there is no
+ * difference. What is given must be whole when the run starts, or ordered before it on setun_get_stream; what is taken
+ * is whole. */
+SETUN_API int setun_set_input_device(setun_session *session, const char *name, setun_dtype dtype, const int64_t *dims,
+                                     uint32_t rank, const void *data);
+SETUN_API int setun_get_output_device(setun_session *session, const char *name, setun_tensor *output);
+/* The device's queue that the session's work stands in (of CUDA a CUstream); NULL on the processor. */
+SETUN_API void *setun_get_stream(const setun_session *session);
+
+/* The index of the largest number in a row (the last dimension) of a float output, the first of equal ones; NaN counts
+ * as minus infinity, and -1 means that there is nothing above it. Rows count from 0, or from the end with -1 for the
+ * last. On a device this moves one number, and a run after it makes the same row's at once. */
+SETUN_API int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *index);
 
 /* Live entries of the growing states; 0 when there are none. */
 SETUN_API int64_t setun_position(const setun_session *session);

@@ -112,6 +112,8 @@ public:
   setun_program *get() const { return handle.get(); }
   std::string level() const { return setun_level_name(get()); }
   int threads() const { return setun_threads(get()); }
+  /// Where it runs: DLPack's type of device (1: the processor), its index and name.
+  setun_device_info device() const { return setun_get_device(get()); }
 
 private:
   detail::Handle<setun_program, setun_close> handle;
@@ -154,6 +156,18 @@ public:
     Tensor tensor{};
     check(setun_get_output(get(), name.c_str(), &tensor));
     return tensor;
+  }
+  /// The same in the memory of the program's device.
+  Tensor outputOnDevice(const std::string &name) {
+    Tensor tensor{};
+    check(setun_get_output_device(get(), name.c_str(), &tensor));
+    return tensor;
+  }
+  /// The index of the largest number in an output's row (-1: the last row); -1 when there is none.
+  int64_t argmax(const std::string &name, int64_t row = -1) {
+    int64_t index = -1;
+    check(setun_argmax(get(), name.c_str(), row, &index));
+    return index;
   }
   void truncate(int64_t position) { check(setun_truncate(get(), position)); }
   int64_t position() const { return setun_position(get()); }

@@ -55,7 +55,8 @@ def environment() -> dict[str, str]:
 class Options(Structure):
     """setun_options"""
 
-    _fields_ = [("threads", c_int32), ("pin_threads", c_int32), ("weights", c_char_p), ("target", c_char_p)]
+    _fields_ = [("threads", c_int32), ("pin_threads", c_int32), ("weights", c_char_p), ("target", c_char_p),
+                ("device", c_char_p), ("progress", c_void_p), ("progress_user", c_void_p)]  # fmt: skip
 
 
 class Info(Structure):
@@ -71,6 +72,12 @@ class Tensor(Structure):
     _fields_ = [("dtype", c_int), ("rank", c_uint32), ("dims", POINTER(c_int64)), ("data", c_void_p)]
 
 
+class DeviceInfo(Structure):
+    """setun_device_info"""
+
+    _fields_ = [("type", c_int32), ("index", c_int32), ("name", c_char_p)]
+
+
 INPUT, STATE, OUTPUT = 0, 1, 2
 #: Names of setun_dtype, which counts from 1.
 DTYPES = ("f32", "f64", "f16", "bf16", "i8", "u8", "i16", "i32", "i64", "bool")
@@ -80,6 +87,7 @@ _RUNTIME = {
     "setun_close": (None, c_void_p),
     "setun_level_name": (c_char_p, c_void_p),
     "setun_threads": (c_int32, c_void_p),
+    "setun_get_device": (DeviceInfo, c_void_p),
     "setun_text_table": (c_void_p, c_void_p, POINTER(c_size_t)),
     "setun_count": (c_size_t, c_void_p, c_int),
     "setun_get_info": (c_int, c_void_p, c_int, c_size_t, POINTER(Info)),
@@ -90,6 +98,9 @@ _RUNTIME = {
     "setun_set_input": (c_int, c_void_p, c_char_p, c_int, POINTER(c_int64), c_uint32, c_void_p),
     "setun_run": (c_int, c_void_p),
     "setun_get_output": (c_int, c_void_p, c_char_p, POINTER(Tensor)),
+    "setun_set_input_device": (c_int, c_void_p, c_char_p, c_int, POINTER(c_int64), c_uint32, c_void_p),
+    "setun_get_output_device": (c_int, c_void_p, c_char_p, POINTER(Tensor)),
+    "setun_get_stream": (c_void_p, c_void_p),
     "setun_position": (c_int64, c_void_p),
     "setun_capacity": (c_int64, c_void_p),
     "setun_truncate": (c_int, c_void_p, c_int64),

@@ -356,7 +356,8 @@ def test_names():
 
 def test_structures(tmp_path):
     """ctypes' structures are laid out as the headers' are."""
-    structures = {"setun_options": native.Options, "setun_info": native.Info, "setun_tensor": native.Tensor}
+    structures = {"setun_options": native.Options, "setun_info": native.Info, "setun_tensor": native.Tensor,
+                  "setun_device_info": native.DeviceInfo}  # fmt: skip
     dtypes = {f"SETUN_{name.upper()}": i + 1 for i, name in enumerate(native.DTYPES)}
     layouts.check(tmp_path, "setun.h", structures, dtypes)
 

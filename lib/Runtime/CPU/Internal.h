@@ -9,23 +9,12 @@
 #ifndef SETUN_RT_INTERNAL_H
 #define SETUN_RT_INTERNAL_H
 
-#include "setun-rt/setun.h"
+#include "Device.h"
 #include <stdarg.h>
-#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/*===-- error.c: messages -------------------------------------------------===*/
-
-/* Where a message goes: a caller's array, cut to fit. */
-typedef struct setun_message {
-  char *text;
-  size_t size;
-} setun_message;
-/* Writes the message and returns -1. */
-int setun_fail(setun_message message, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*===-- memory.c: blocks --------------------------------------------------===*/
 
@@ -59,10 +48,16 @@ void setun_float_state_leave(uint32_t saved);
 
 /*===-- levels.c ----------------------------------------------------------===*/
 
-/* The level named `target`, as "LEVEL" or "TARGET:LEVEL" (NULL: the one in SETUN_TARGET, else the first that `features`
- * allow), or NULL with a message. */
-const setun_level *setun_pick_level(const setun_model_desc *model, const char *target, uint64_t features,
-                                    setun_message message);
+/* The code that runs, and what it runs on. */
+typedef struct setun_choice {
+  const setun_level *level;
+  const setun_device_driver *driver; /* NULL: the processor */
+  int32_t index;                     /* of the device */
+} setun_choice;
+/* The level named `target`, as "LEVEL" or "TARGET:LEVEL" (NULL: the one in SETUN_TARGET, else the first that runs here)
+ * on `device`, as setun_options has it. `features`: the processor's. NULL with a message. */
+const setun_level *setun_pick_level(const setun_model_desc *model, const char *target, const char *device,
+                                    uint64_t features, setun_choice *choice, setun_message message);
 
 /*===-- threads.c: the pool -----------------------------------------------===*/
 
@@ -86,7 +81,7 @@ int setun_weights_map(setun_weights *weights, const setun_model_desc *model, con
                       setun_message message);
 void setun_weights_unmap(setun_weights *weights);
 
-/*===-- model.c, session.c, bind.c ----------------------------------------===*/
+/*===-- model.c, session.c, bind.c, place.c, argmax.c ---------------------===*/
 
 struct setun_program {
   const setun_model_desc *model;
@@ -94,17 +89,24 @@ struct setun_program {
   setun_weights weights;
   setun_pool *pool;
   void *library;
+  const setun_device_driver *driver; /* NULL: the code works on the host's memory */
+  setun_device *device;
+  int32_t device_index;
 };
 
 /* What a session knows of one argument. */
 typedef struct setun_slot {
   int64_t *dims;       /* input: as given; output: after the run; state: of the buffer */
+  int64_t *live_dims;  /* of a growing state: those of its live part */
   const void *given;   /* of an input: the caller's data */
+  bool on_device;      /* of an input: where that is */
   bool ready;          /* input: given; output: there; state: the buffer has its sizes */
   bool used;           /* of a state of fixed size: it holds more than its first value */
   int64_t live;        /* entries of a growing state */
-  setun_block block;   /* output, state; an input's aligned copy */
+  setun_block block;   /* output, state; an input's aligned copy: where the code works */
   setun_block compact; /* a growing state's live part, handed out */
+  setun_block host;    /* with a device: what is handed out on the host */
+  bool host_ready;     /* of an output: it is there */
 } setun_slot;
 
 struct setun_session {
@@ -119,12 +121,34 @@ struct setun_session {
   int64_t *dims; /* storage of all slots' dims */
   setun_block arena;
   const char *failure; /* atomic; from generated code */
-  char error[512];
+  setun_queue *queue;  /* of the program's device */
+  struct {
+    uint32_t argument;
+    int64_t row, token;
+    bool follow; /* the next run makes it */
+    bool ready;  /* `token` is of the last run */
+  } argmax;
+  char detail[256]; /* of the device's last failure, with "; " before */
+  char error[768];
 };
 
 int setun_session_fail(setun_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Gives every symbol its value from inputs and states, and every state its buffer. */
 int setun_session_bind(setun_session *session);
+/* Memory for the code to work on. On failure `detail` says more. */
+int setun_session_reserve(setun_session *session, setun_block *block, size_t size, bool huge);
+/* Memory that hands results out on the host. */
+int setun_session_reserve_host(setun_session *session, setun_block *block, size_t size);
+void setun_session_release(setun_session *session, setun_block *block);
+void setun_session_release_host(setun_session *session, setun_block *block);
+/* Copies; done, where the host is part of it, after setun_session_wait. On failure `detail` says why. */
+int setun_session_copy(setun_session *session, void *to, const void *from, size_t size, setun_direction direction);
+int setun_session_zero(setun_session *session, void *to, size_t size);
+int setun_session_wait(setun_session *session);
+/* Of an output or input by name. Returns -1 when there is none. */
+int setun_find_argument(const setun_model_desc *model, const char *name, bool output, uint32_t *index);
+/* Enqueues into this run what setun_argmax is likely to be asked after it. */
+void setun_argmax_follow(setun_session *session);
 /* The size along dimension `index` of an argument, by the symbols' values. */
 int64_t setun_session_dim(const setun_session *session, const setun_argument *argument, uint32_t index);
 

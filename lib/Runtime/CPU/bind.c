@@ -82,9 +82,10 @@ static int prepare_state(setun_session *session, uint32_t index) {
     return setun_session_fail(session, "state '%s' is too large", argument->name);
   slot->ready = false;
   if (slot->block.data && argument->axis < 0)
-    setun_block_free(&slot->block); /* its first value is zero */
-  if (setun_block_reserve(&slot->block, (size_t)bytes, false))
-    return setun_session_fail(session, "out of memory: state '%s' takes %lld bytes", argument->name, (long long)bytes);
+    setun_session_release(session, &slot->block); /* its first value is zero */
+  if (setun_session_reserve(session, &slot->block, (size_t)bytes, false))
+    return setun_session_fail(session, "out of memory: state '%s' takes %lld bytes%s", argument->name, (long long)bytes,
+                              session->detail);
   slot->ready = true;
   return 0;
 }

@@ -21,6 +21,23 @@ static int check(const setun_model_desc *model, setun_message message) {
   return 0;
 }
 
+/* Brings code and weights to the device that was chosen, if one was. */
+static int open_device(setun_program *program, const setun_choice *choice, const setun_options *options,
+                       setun_message message) {
+  const setun_model_desc *model = program->model;
+  if (!choice->driver)
+    return 0;
+  uint64_t size = program->weights.data ? model->weights_size - model->data_offset : 0;
+  if (model->text_size && model->text_offset <= size && model->text_offset + model->text_size >= size)
+    size = model->text_offset; /* text stays here */
+  setun_device_source source = {program->level->device, choice->index,         program->weights.data, size,
+                                options->progress,      options->progress_user};
+  program->device = choice->driver->open(&source, message);
+  program->driver = choice->driver;
+  program->device_index = choice->index;
+  return program->device ? 0 : -1;
+}
+
 static setun_program *open_model(const setun_model_desc *model, const char *library, const setun_options *options,
                                  setun_message message) {
   static const setun_options defaults;
@@ -34,8 +51,10 @@ static setun_program *open_model(const setun_model_desc *model, const char *libr
     return NULL;
   }
   program->model = model;
-  program->level = setun_pick_level(model, options->target, setun_cpu_features(), message);
-  if (program->level && !setun_weights_map(&program->weights, model, library, options->weights, message))
+  setun_choice choice;
+  program->level = setun_pick_level(model, options->target, options->device, setun_cpu_features(), &choice, message);
+  if (program->level && !setun_weights_map(&program->weights, model, library, options->weights, message) &&
+      !open_device(program, &choice, options, message))
     program->pool = setun_pool_create(options->threads, options->pin_threads != 0, message);
   if (!program->pool) {
     setun_close(program);
@@ -78,6 +97,8 @@ void setun_close(setun_program *program) {
     return;
   if (program->pool)
     setun_pool_destroy(program->pool);
+  if (program->device)
+    program->driver->close(program->device);
   setun_weights_unmap(&program->weights);
   if (program->library)
     dlclose(program->library);
@@ -87,6 +108,12 @@ void setun_close(setun_program *program) {
 const setun_model_desc *setun_describe(const setun_program *program) { return program->model; }
 
 const char *setun_level_name(const setun_program *program) { return program->level->name; }
+
+setun_device_info setun_get_device(const setun_program *program) {
+  if (!program->device)
+    return (setun_device_info){1, 0, "cpu"};
+  return (setun_device_info){program->driver->type, program->device_index, program->driver->get_name(program->device)};
+}
 
 int32_t setun_threads(const setun_program *program) { return setun_pool_threads(program->pool); }
 

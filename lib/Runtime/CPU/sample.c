@@ -152,6 +152,15 @@ void setun_sampler_close(setun_sampler *sampler) {
 
 void setun_sampler_count_from(setun_sampler *sampler, size_t first) { sampler->counted_from = first; }
 
+static bool has_penalties(const setun_sampling *o) {
+  return o->repetition_penalty != 1 || o->frequency_penalty != 0 || o->presence_penalty != 0;
+}
+
+int setun_sampler_is_greedy(const setun_sampler *sampler) {
+  const setun_sampling *o = &sampler->options;
+  return (o->temperature == 0 || o->top_k == 1) && !o->num_biases && !has_penalties(o);
+}
+
 static bool reserve(setun_sampler *sampler, int64_t vocabulary) {
   if (sampler->capacity >= vocabulary)
     return true;
@@ -185,7 +194,7 @@ static bool load(setun_sampler *sampler, const float *logits, int64_t vocabulary
       heap[token].logit = sampler->biases[i].bias == -__builtin_inf() ? sampler->biases[i].bias
                                                                       : heap[token].logit + sampler->biases[i].bias;
   }
-  if (o->repetition_penalty == 1 && o->frequency_penalty == 0 && o->presence_penalty == 0)
+  if (!has_penalties(o))
     return true;
   uint32_t *counts = sampler->counts;
   for (size_t i = 0; i < size; ++i)

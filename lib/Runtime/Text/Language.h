@@ -31,6 +31,7 @@ struct setun_lm {
   float *rows;   /* logits of a run, as f32 */
   int64_t rows_size;
   const float *last; /* logits after the last token that was taken, or NULL */
+  bool unread;       /* they are in the session still: on a device, maybe */
   void *note;
   size_t note_size;
   setun_on_logits on_logits;
@@ -42,6 +43,8 @@ struct setun_lm {
 int setun_lm_fail(setun_lm *lm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Takes the tokens that wait. */
 int setun_lm_take(setun_lm *lm);
+/* Reads the logits after the last token, if there are any. */
+int setun_lm_read(setun_lm *lm);
 /* Room for `length` tokens. */
 int setun_lm_reserve(setun_lm *lm, int64_t length);
 

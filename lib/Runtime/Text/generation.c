@@ -130,6 +130,24 @@ static int shift(output *out) {
   return failed;
 }
 
+/* The next token. A greedy one needs no logits: where these are on a device they stay there. */
+static int draw(output *out, setun_sampler *sampler, int64_t *token) {
+  setun_lm *lm = out->lm;
+  if (setun_lm_take(lm))
+    return -1;
+  if (lm->unread && setun_sampler_is_greedy(sampler) && lm->logits.dtype != SETUN_F64) { /* that has ties as f32 */
+    if (setun_argmax(lm->session, lm->logits.name, -1, token))
+      return setun_lm_fail(lm, "%s", setun_error(lm->session));
+  } else {
+    const float *logits = setun_lm_logits(lm);
+    if (!logits)
+      return lm->error[0] ? -1 : setun_lm_fail(lm, "a generation needs a token to begin from");
+    setun_sampler_count_from(sampler, (size_t)out->first);
+    *token = setun_sample(sampler, logits, lm->vocabulary, lm->tokens, (size_t)lm->length);
+  }
+  return *token < 0 ? setun_lm_fail(lm, "the logits of token %lld are no numbers", (long long)lm->length) : 0;
+}
+
 /* One token more. Returns 1 to go on, 0 when *finish tells why not, -1 on failure. */
 static int step(output *out, setun_sampler *sampler, int64_t count, setun_on_token on_token, void *user,
                 setun_finish *finish) {
@@ -140,13 +158,9 @@ static int step(output *out, setun_sampler *sampler, int64_t count, setun_on_tok
     return 0;
   if (setun_lm_room(lm) < 1 && shift(out))
     return -1;
-  const float *logits = setun_lm_logits(lm);
-  if (!logits)
-    return lm->error[0] ? -1 : setun_lm_fail(lm, "a generation needs a token to begin from");
-  setun_sampler_count_from(sampler, (size_t)out->first);
-  int64_t token = setun_sample(sampler, logits, lm->vocabulary, lm->tokens, (size_t)lm->length);
-  if (token < 0)
-    return setun_lm_fail(lm, "the logits of token %lld are no numbers", (long long)lm->length);
+  int64_t token;
+  if (draw(out, sampler, &token))
+    return -1;
   if (setun_lm_reserve(lm, lm->length + 1))
     return -1;
   lm->tokens[lm->length++] = token; /* taken by the next call */

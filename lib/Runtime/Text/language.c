@@ -99,45 +99,76 @@ int setun_lm_truncate(setun_lm *lm, int64_t length) {
       return setun_lm_fail(lm, "%s", setun_error(lm->session));
     lm->taken = length;
     lm->last = NULL;
+    lm->unread = false;
   }
   lm->length = length;
   return 0;
 }
 
-/* Takes the logits of a run of which the last `fresh` tokens are new. */
+static int64_t count_rows(const setun_tensor *logits) {
+  int64_t rows = 1;
+  for (uint32_t d = 0; d + 1 < logits->rank; ++d)
+    rows *= logits->dims[d];
+  return rows;
+}
+
+/* The last `count` rows of logits, as f32; `last` is the last of them. */
+static const float *read_rows(setun_lm *lm, int64_t count) {
+  setun_tensor tensor;
+  if (setun_get_output(lm->session, lm->logits.name, &tensor)) {
+    setun_lm_fail(lm, "%s", setun_error(lm->session));
+    return NULL;
+  }
+  int64_t size = count * lm->vocabulary, skip = (count_rows(&tensor) - count) * lm->vocabulary;
+  const float *rows = (const float *)tensor.data + (tensor.dtype == SETUN_F32 ? skip : 0);
+  if (tensor.dtype != SETUN_F32) {
+    if (lm->rows_size < size) {
+      free(lm->rows);
+      lm->rows_size = 0;
+      if (!(lm->rows = malloc((size_t)size * sizeof *lm->rows))) {
+        setun_lm_fail(lm, "out of memory");
+        return NULL;
+      }
+      lm->rows_size = size;
+    }
+    const char *data = (const char *)tensor.data + (size_t)skip * setun_dtype_size(tensor.dtype);
+    setun_widen(tensor.dtype, data, size, lm->rows);
+    rows = lm->rows;
+  }
+  lm->last = rows + (count - 1) * lm->vocabulary;
+  lm->unread = false;
+  return rows;
+}
+
+int setun_lm_read(setun_lm *lm) { return lm->unread && !read_rows(lm, 1) ? -1 : 0; }
+
+/* Takes the logits of a run of which the last `fresh` tokens are new. They stay where they are until someone wants
+ * them. */
 static int take_logits(setun_lm *lm, int64_t fresh) {
   setun_tensor tensor;
-  if (setun_get_output(lm->session, lm->logits.name, &tensor))
+  if (setun_get_output_device(lm->session, lm->logits.name, &tensor))
     return setun_lm_fail(lm, "%s", setun_error(lm->session));
-  int64_t rows = 1, vocabulary = tensor.dims[tensor.rank - 1];
-  for (uint32_t d = 0; d + 1 < tensor.rank; ++d)
-    rows *= tensor.dims[d];
+  int64_t rows = count_rows(&tensor), vocabulary = tensor.dims[tensor.rank - 1];
   if (rows < 1 || vocabulary < 1)
     return setun_lm_fail(lm, "the output '%s' is empty", lm->logits.name);
   lm->vocabulary = vocabulary;
-  const float *all = tensor.data;
-  if (tensor.dtype != SETUN_F32) {
-    if (lm->rows_size < rows * vocabulary) {
-      free(lm->rows);
-      lm->rows_size = 0;
-      if (!(lm->rows = malloc((size_t)(rows * vocabulary) * sizeof *lm->rows)))
-        return setun_lm_fail(lm, "out of memory");
-      lm->rows_size = rows * vocabulary;
-    }
-    setun_widen(tensor.dtype, tensor.data, rows * vocabulary, lm->rows);
-    all = lm->rows;
-  }
+  lm->unread = true;
+  if (!lm->on_logits)
+    return 0;
   int64_t count = rows < fresh ? rows : fresh;
-  lm->last = all + (rows - 1) * vocabulary;
-  if (lm->on_logits && lm->on_logits(lm->user, all + (rows - count) * vocabulary, count, vocabulary))
-    return setun_lm_fail(lm, "ended by the function that gets the logits");
-  return 0;
+  const float *wanted = read_rows(lm, count);
+  if (!wanted)
+    return -1;
+  return lm->on_logits(lm->user, wanted, count, vocabulary)
+             ? setun_lm_fail(lm, "ended by the function that gets the logits")
+             : 0;
 }
 
 /* One run, after which all tokens up to past + count are taken. */
 static int run_tokens(setun_lm *lm, int64_t past, int64_t count) {
   int64_t fresh = past + count - lm->taken;
   lm->last = NULL;
+  lm->unread = false;
   if (setun_lm_fill(lm, past, count, fresh))
     return -1;
   if (setun_run(lm->session))
@@ -203,4 +234,4 @@ int setun_lm_extend(setun_lm *lm, const int64_t *ids, int64_t count) {
   return setun_lm_take(lm);
 }
 
-const float *setun_lm_logits(setun_lm *lm) { return setun_lm_take(lm) ? NULL : lm->last; }
+const float *setun_lm_logits(setun_lm *lm) { return setun_lm_take(lm) || setun_lm_read(lm) ? NULL : lm->last; }

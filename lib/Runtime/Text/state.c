@@ -137,7 +137,7 @@ static int write_file(setun_lm *lm, FILE *file, const char *path) {
 int setun_lm_save(setun_lm *lm, const char *path) {
   lm->error[0] = 0;
   char *temporary;
-  if (setun_lm_take(lm))
+  if (setun_lm_take(lm) || setun_lm_read(lm))
     return -1;
   if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
     return setun_lm_fail(lm, "out of memory");
@@ -232,6 +232,7 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
     setun_reset(lm->session);
     lm->taken = lm->length = 0;
     lm->last = NULL;
+    lm->unread = false;
   }
   for (size_t i = 0; !failed && i < states && setun_get_info(lm->program, SETUN_STATE, i, &info) == 0; ++i)
     if (setun_set_input(lm->session, info.name, info.dtype, tensors[i].dims, info.rank, tensors[i].data)) {

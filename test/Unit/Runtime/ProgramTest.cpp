@@ -36,20 +36,21 @@ TEST(Program, PicksTheFirstLevelThatRuns) {
   setun_model_desc desc = fake::model();
   char text[256];
   setun_message message{text, sizeof text};
-  EXPECT_STREQ(setun_pick_level(&desc, nullptr, 1ull << 63 | 1, message)->name, "best");
-  EXPECT_STREQ(setun_pick_level(&desc, nullptr, 1, message)->name, "generic");
-  EXPECT_STREQ(setun_pick_level(&desc, "generic", ~0ull, message)->name, "generic");
-  EXPECT_EQ(setun_pick_level(&desc, "best", 1, message), nullptr);
+  setun_choice choice;
+  EXPECT_STREQ(setun_pick_level(&desc, nullptr, nullptr, 1ull << 63 | 1, &choice, message)->name, "best");
+  EXPECT_STREQ(setun_pick_level(&desc, nullptr, nullptr, 1, &choice, message)->name, "generic");
+  EXPECT_STREQ(setun_pick_level(&desc, "generic", nullptr, ~0ull, &choice, message)->name, "generic");
+  EXPECT_EQ(setun_pick_level(&desc, "best", nullptr, 1, &choice, message), nullptr);
   EXPECT_STREQ(text, "target: this processor cannot run the level 'best'; of the model's it runs: generic");
-  EXPECT_EQ(setun_pick_level(&desc, "generi", 1, message), nullptr);
+  EXPECT_EQ(setun_pick_level(&desc, "generi", nullptr, 1, &choice, message), nullptr);
   EXPECT_STREQ(text, "target: the model has no level 'generi'; it has: best, generic");
-  EXPECT_STREQ(setun_pick_level(&desc, "x86-64:generic", ~0ull, message)->name, "generic");
-  EXPECT_EQ(setun_pick_level(&desc, "x86-64:", 1, message), nullptr);
+  EXPECT_STREQ(setun_pick_level(&desc, "x86-64:generic", nullptr, ~0ull, &choice, message)->name, "generic");
+  EXPECT_EQ(setun_pick_level(&desc, "x86-64:", nullptr, 1, &choice, message), nullptr);
   EXPECT_STREQ(text, "target: the model has no level 'x86-64:'; it has: best, generic");
   desc.num_levels = 1;
-  EXPECT_EQ(setun_pick_level(&desc, nullptr, 0, message), nullptr);
+  EXPECT_EQ(setun_pick_level(&desc, nullptr, nullptr, 0, &choice, message), nullptr);
   EXPECT_STREQ(text, "this processor runs none of the model's levels: best");
-  EXPECT_EQ(setun_pick_level(&desc, "best", 0, message), nullptr);
+  EXPECT_EQ(setun_pick_level(&desc, "best", nullptr, 0, &choice, message), nullptr);
   EXPECT_STREQ(text, "target: this processor cannot run the level 'best'; of the model's it runs: none");
 }
 

@@ -42,7 +42,7 @@ typedef struct setun_command {
   const char *program; /* the name that messages begin with */
   setun_texts inputs;  /* NAME=FILE.npy each */
   setun_texts stop, logit_bias;
-  const char *output_dir, *tokens, *tokens_file, *logits, *stop_tokens, *target, *weights;
+  const char *output_dir, *tokens, *tokens_file, *logits, *stop_tokens, *target, *device, *weights;
   const char *prompt, *prompt_file, *system, *load_state, *save_state, *context_full;
   setun_numbers count, prompts, threads;     /* -n, -p, -t */
   int64_t repetitions, chunk, context, keep; /* -1: not given */

@@ -6,6 +6,7 @@
 
 #include "Main.h"
 #include <stdarg.h>
+#include <unistd.h>
 
 int setun_text_fail(setun_text *error, const char *format, ...) {
   va_list args;
@@ -15,10 +16,26 @@ int setun_text_fail(setun_text *error, const char *format, ...) {
   return -1;
 }
 
+/* One line on a terminal, for weights that take long; gone at the end. */
+static void show_progress(void *user, uint64_t done, uint64_t total) {
+  const setun_command *command = user;
+  if (total < (uint64_t)1 << 28 || !isatty(STDERR_FILENO))
+    return;
+  if (done < total)
+    fprintf(stderr, "\r%s: weights to the device: %llu %%", command->program, (unsigned long long)(100 * done / total));
+  else
+    fprintf(stderr, "\r\x1b[K");
+}
+
 setun_program *setun_command_open(const setun_command *command, const setun_model_desc *model, int64_t threads,
                                   setun_text *error) {
-  setun_options options = {
-      .threads = (int32_t)threads, .pin_threads = command->pin, .weights = command->weights, .target = command->target};
+  setun_options options = {.threads = (int32_t)threads,
+                           .pin_threads = command->pin,
+                           .weights = command->weights,
+                           .target = command->target,
+                           .device = command->device,
+                           .progress = show_progress,
+                           .progress_user = (void *)command};
   return setun_open_linked(model, &options, error->text, sizeof error->text);
 }
 

@@ -62,10 +62,14 @@ int setun_command_info(const setun_command *command, setun_program *program, set
   if (json)
     print_string(model->name ? model->name : "");
   else
-    printf("model    %s\nthreads  %d\nlevel    %s (of", model->name ? model->name : "", setun_threads(program),
-           setun_level_name(program));
-  if (json)
-    printf(", \"threads\": %d, \"level\": \"%s\", \"levels\": [", setun_threads(program), setun_level_name(program));
+    printf("model    %s\nthreads  %d\ndevice   %s\nlevel    %s (of", model->name ? model->name : "",
+           setun_threads(program), setun_get_device(program).name, setun_level_name(program));
+  if (json) {
+    const char *device = setun_get_device(program).name;
+    printf(", \"threads\": %d, \"device\": ", setun_threads(program));
+    print_string(device);
+    printf(", \"level\": \"%s\", \"levels\": [", setun_level_name(program));
+  }
   for (uint32_t i = 0; i < model->num_levels; ++i)
     printf(json ? "%s\"%s\"" : "%s %s", i ? json ? ", " : "," : "", model->levels[i].name);
   if (json) {

@@ -67,7 +67,9 @@ static const struct option {
     {"--pin", NULL, FLAG, FIELD(pin), 0, NULL, "keep each thread on one processor"},
     {"--context", NULL, COUNT, FIELD(context), 1, "N", "tokens the states can hold"},
     {"--target", NULL, TEXT, FIELD(target), 0, "LEVEL",
-     "the code to run (SETUN_TARGET, else the best for this processor)"},
+     "the code to run (SETUN_TARGET, else the best for this machine)"},
+    {"--device", NULL, TEXT, FIELD(device), 0, "DEVICE",
+     "where to run: cpu, cuda, cuda:1 (SETUN_DEVICE, else the first that runs the best code)"},
     {"--weights", NULL, TEXT, FIELD(weights), 0, "FILE", "the weights file, if it is not beside the model"},
     {"--help", "-h", FLAG, FIELD(help), 0, NULL, "this text"},
 };

@@ -1,0 +1,119 @@
+/*===- argmax.c - The likeliest token ------------------------------*- C -*-===*\
+ * Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+ * See LICENSE for license information.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+\*===----------------------------------------------------------------------===*/
+
+/* On a device whose code has a kernel for it the logits stay there. Who asks once asks after every token: the next run
+ * makes the answer along with the rest, so that one wait is enough. */
+
+#include "Internal.h"
+#include <string.h>
+
+#define LARGEST(type, name)                                                                                            \
+  static int64_t largest_##name(const type *numbers, int64_t count) {                                                  \
+    int64_t best = -1;                                                                                                 \
+    type most = -__builtin_inf();                                                                                      \
+    for (int64_t i = 0; i < count; ++i)                                                                                \
+      if (numbers[i] > most) {                                                                                         \
+        most = numbers[i];                                                                                             \
+        best = i;                                                                                                      \
+      }                                                                                                                \
+    return best;                                                                                                       \
+  }
+LARGEST(float, f32)
+LARGEST(double, f64)
+
+/* Halves compare as their bits do once the sign is the number's; `infinity`: its bits, above which NaN begin. */
+static int64_t largest_half(const uint16_t *numbers, int64_t count, int32_t infinity) {
+  int64_t best = -1;
+  int32_t most = -infinity;
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t size = numbers[i] & 0x7fff, number = numbers[i] & 0x8000 ? -size : size;
+    if (size <= infinity && number > most) {
+      most = number;
+      best = i;
+    }
+  }
+  return best;
+}
+
+static int64_t largest(setun_dtype dtype, const void *numbers, int64_t count) {
+  return dtype == SETUN_F32   ? largest_f32(numbers, count)
+         : dtype == SETUN_F64 ? largest_f64(numbers, count)
+                              : largest_half(numbers, count, dtype == SETUN_F16 ? 0x7c00 : 0x7f80);
+}
+
+/* Where a row of an output lies from its beginning, in elements; -1 when there is no such row. */
+static int64_t find_row(const setun_slot *slot, uint32_t rank, int64_t row) {
+  int64_t rows = 1;
+  for (uint32_t d = 0; d + 1 < rank; ++d)
+    rows *= slot->dims[d];
+  row = row < 0 ? rows + row : row;
+  return row >= 0 && row < rows ? row * slot->dims[rank - 1] : -1;
+}
+
+/* Enqueues the device's kernel. Returns -1 when there is none. */
+static int enqueue(setun_session *session, uint32_t index, int64_t start) {
+  const setun_argument *argument = &session->program->model->arguments[index];
+  const setun_slot *slot = &session->slots[index];
+  const uint8_t *data = (const uint8_t *)slot->block.data + (size_t)start * setun_dtype_size(argument->dtype);
+  return session->program->driver->argmax(session->queue, (setun_dtype)argument->dtype, data,
+                                          slot->dims[argument->rank - 1]);
+}
+
+void setun_argmax_follow(setun_session *session) {
+  if (!session->argmax.follow)
+    return;
+  session->argmax.follow = false; /* unless it is asked for */
+  uint32_t index = session->argmax.argument;
+  int64_t start = find_row(&session->slots[index], session->program->model->arguments[index].rank, session->argmax.row);
+  session->argmax.ready = start >= 0 && enqueue(session, index, start) == 0;
+}
+
+/* The answer by a kernel. Returns 1 when there is none. */
+static int ask_device(setun_session *session, uint32_t index, int64_t row, int64_t start, int64_t *token) {
+  const setun_device_driver *driver = session->program->driver;
+  char text[512] = "";
+  bool asked = session->argmax.ready && session->argmax.argument == index && session->argmax.row == row;
+  if (!asked) {
+    driver->begin(session->queue, NULL);
+    if (enqueue(session, index, start)) {
+      (void)driver->finish(session->queue, true, token, (setun_message){text, sizeof text});
+      return 1;
+    }
+    if (driver->finish(session->queue, false, &session->argmax.token, (setun_message){text, sizeof text}))
+      return setun_session_fail(session, "%s", text);
+  }
+  session->argmax.argument = index;
+  session->argmax.row = row;
+  session->argmax.ready = session->argmax.follow = true;
+  *token = session->argmax.token;
+  return 0;
+}
+
+int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *token) {
+  const setun_model_desc *model = session->program->model;
+  session->error[0] = 0;
+  uint32_t index;
+  if (setun_find_argument(model, name, true, &index) || model->arguments[index].kind != SETUN_OUTPUT)
+    return setun_session_fail(session, "the model has no output '%s'", name);
+  const setun_argument *argument = &model->arguments[index];
+  const setun_slot *slot = &session->slots[index];
+  if (argument->dtype > SETUN_BF16 || argument->rank < 1)
+    return setun_session_fail(session, "output '%s' has no rows of floats", name);
+  if (!slot->ready)
+    return setun_session_fail(session, "output '%s' has no value: no run has succeeded", name);
+  int64_t start = find_row(slot, argument->rank, row);
+  if (start < 0)
+    return setun_session_fail(session, "output '%s' has no row %lld", name, (long long)row);
+  int status = session->queue ? ask_device(session, index, row, start, token) : 1;
+  if (status <= 0)
+    return status;
+  setun_tensor output;
+  if (setun_get_output(session, name, &output))
+    return -1;
+  const uint8_t *data = (const uint8_t *)output.data + (size_t)start * setun_dtype_size(output.dtype);
+  *token = largest(output.dtype, data, slot->dims[argument->rank - 1]);
+  return 0;
+}
