@@ -154,8 +154,17 @@ static LogicalResult appendWeights(StringRef path, const WeightsFile &weights, L
   return success();
 }
 
-static LogicalResult writeCode(llvm::Module &code, StringRef triple, const CompileOptions &options, OutputFile &output,
-                               Location loc) {
+/// The targets among the levels' whose code runs beside the host.
+static SmallVector<std::string> getDevices(const TargetSelection &selection) {
+  llvm::SetVector<StringRef> names;
+  for (const TargetLevel *level : selection.levels)
+    if (level->getTarget().isDevice())
+      names.insert(level->getTarget().getName());
+  return llvm::map_to_vector(names, [](StringRef name) { return name.str(); });
+}
+
+static LogicalResult writeCode(llvm::Module &code, StringRef triple, ArrayRef<std::string> devices,
+                               const CompileOptions &options, OutputFile &output, Location loc) {
   if (options.emit == Emit::LLVMIR) {
     code.print(output.os(), nullptr);
     return success();
@@ -169,7 +178,7 @@ static LogicalResult writeCode(llvm::Module &code, StringRef triple, const Compi
   if (failed(object) || failed(emitMachineCode(code, triple, llvm::CodeGenFileType::ObjectFile, object->os(), loc)))
     return failure();
   object->os().flush();
-  return linkModel(object->temporaryPath(), output.temporaryPath(), triple, options, loc);
+  return linkModel(object->temporaryPath(), output.temporaryPath(), triple, devices, options, loc);
 }
 
 static FailureOr<TargetSelection> select(const CompileOptions &options, Location loc) {
@@ -228,7 +237,8 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   if (failed(selection))
     return failure();
   if (linked && options.compileTo.empty() &&
-      failed(checkLinker(getCodeTarget(*selection, *selection->levels.front(), options.emulate).triple, options, loc)))
+      failed(checkLinker(getCodeTarget(*selection, *selection->levels.front(), options.emulate).triple,
+                         getDevices(*selection), options, loc)))
     return failure();
 
   FailureOr<std::string> text = makeText(options, loc);
@@ -283,7 +293,8 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
   emitDescriptor(*model, levelNames, *code);
 
   FailureOr<OutputFile> output = OutputFile::open(options.output, loc, linked);
-  if (failed(output) || failed(writeCode(*code, code->getTargetTriple().str(), options, *output, loc)))
+  if (failed(output) ||
+      failed(writeCode(*code, code->getTargetTriple().str(), getDevices(*selection), options, *output, loc)))
     return failure();
   if (options.progress)
     options.progress("weights");

@@ -107,8 +107,8 @@ static FailureOr<std::string> findLibrary(const System &system, StringRef name, 
 }
 
 /// The program that links and all its arguments but the object and the output.
-static FailureOr<SmallVector<std::string>> makeCommand(const System &system, const CompileOptions &options,
-                                                       Location loc) {
+static FailureOr<SmallVector<std::string>> makeCommand(const System &system, ArrayRef<std::string> devices,
+                                                       const CompileOptions &options, Location loc) {
   if (!options.sysroot.empty() && !llvm::sys::fs::is_directory(options.sysroot))
     return emitError(loc) << "the sysroot '" << options.sysroot << "' is not a folder";
   FailureOr<SmallVector<std::string>> command = findLinker(system, options, loc);
@@ -121,7 +121,16 @@ static FailureOr<SmallVector<std::string>> makeCommand(const System &system, con
     command->append({"-shared", "-lm"});
     return command;
   }
-  for (StringRef name : {"libsetun_rt_main.a", "libsetun_rt_text.a", "libsetun_rt.a"}) {
+  if (options.linkStatically && !devices.empty())
+    return emitError(loc) << "code for " << devices.front()
+                          << " needs its driver, a shared library: a static executable cannot load it";
+  SmallVector<std::string> names = {"libsetun_rt_main.a", "libsetun_rt_text.a"};
+  for (const std::string &device : devices)
+    names.push_back("libsetun_rt_" + device + ".a");
+  if (!devices.empty()) // the runtime knows of drivers by a weak symbol, which takes nothing out of an archive
+    command->push_back("-Wl,-u,setun_device_drivers");
+  names.push_back("libsetun_rt.a");
+  for (const std::string &name : names) {
     FailureOr<std::string> library = findLibrary(system, name, loc);
     if (failed(library))
       return failure();
@@ -133,14 +142,15 @@ static FailureOr<SmallVector<std::string>> makeCommand(const System &system, con
   return command;
 }
 
-LogicalResult setun::checkLinker(StringRef triple, const CompileOptions &options, Location loc) {
-  return makeCommand(System(triple), options, loc);
+LogicalResult setun::checkLinker(StringRef triple, ArrayRef<std::string> devices, const CompileOptions &options,
+                                 Location loc) {
+  return makeCommand(System(triple), devices, options, loc);
 }
 
-LogicalResult setun::linkModel(StringRef object, StringRef output, StringRef triple, const CompileOptions &options,
-                               Location loc) {
+LogicalResult setun::linkModel(StringRef object, StringRef output, StringRef triple, ArrayRef<std::string> devices,
+                               const CompileOptions &options, Location loc) {
   System system(triple);
-  FailureOr<SmallVector<std::string>> command = makeCommand(system, options, loc);
+  FailureOr<SmallVector<std::string>> command = makeCommand(system, devices, options, loc);
   if (failed(command))
     return failure();
   command->insert(command->begin() + 1, {object.str(), "-o", output.str()}); // before the libraries it needs
