@@ -20,6 +20,8 @@ static cl::opt<std::string> repetitions("r", cl::desc("Repetitions (5)"), cl::va
 static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"),
                                     cl::value_desc("N,..."), cl::sub(subcommand));
 static cl::alias threadsShort("t", cl::aliasopt(threads), cl::desc("The same")); // in the same subcommand
+static cl::opt<std::string> device("device", cl::desc("Where to run: cpu, cuda, cuda:1"), cl::value_desc("DEVICE"),
+                                   cl::sub(subcommand));
 static cl::opt<bool> json("json", cl::desc("Print JSON"), cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
 
@@ -33,6 +35,7 @@ static int run() {
   pass("-n", tokens);
   pass("-r", repetitions);
   pass("--threads", threads);
+  pass("--device", device);
   if (modelFlags.context.getNumOccurrences())
     pass("--context", std::to_string(modelFlags.context));
   if (json)

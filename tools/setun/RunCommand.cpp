@@ -18,6 +18,8 @@ static cl::opt<std::string> outputDir("output-dir", cl::desc("Folder for one .np
                                       cl::value_desc("DIR"), cl::sub(subcommand));
 static cl::opt<std::string> threads("threads", cl::desc("Threads to use (all cores by default)"), cl::value_desc("N"),
                                     cl::sub(subcommand));
+static cl::opt<std::string> device("device", cl::desc("Where to run: cpu, cuda, cuda:1"), cl::value_desc("DEVICE"),
+                                   cl::sub(subcommand));
 static cl::list<std::string> rest(cl::ConsumeAfter, cl::desc("-- ARGUMENTS of the model's own main program"),
                                   cl::sub(subcommand));
 static ModelFlags modelFlags(subcommand);
@@ -30,6 +32,8 @@ static int run() {
     arguments.insert(arguments.end(), {"--output-dir", outputDir});
   if (!threads.empty())
     arguments.insert(arguments.end(), {"--threads", threads});
+  if (!device.empty())
+    arguments.insert(arguments.end(), {"--device", device});
   bool divided = !rest.empty() && rest.front() == "--";
   arguments.insert(arguments.end(), rest.begin() + divided, rest.end());
   return launch(file, arguments, modelFlags);

@@ -8,6 +8,7 @@
 
 #include "Command.h"
 
+#include "setun-rt/setun.h"
 #include "setun/Target/Registry.h"
 
 #include "mlir/IR/Builders.h"
@@ -34,6 +35,16 @@ static std::vector<std::string> listEncodings(const TargetLevel &level, mlir::ML
   return names;
 }
 
+/// The devices beside the processor that this machine has, or why none.
+static std::pair<std::vector<std::string>, std::string> listDevices() {
+  char text[4096] = "";
+  if (setun_list_devices(text, sizeof text))
+    return {{}, text};
+  SmallVector<StringRef> lines;
+  StringRef(text).split(lines, '\n', -1, /*KeepEmpty=*/false);
+  return {{lines.begin(), lines.end()}, ""};
+}
+
 static json::Value describe(const Target &target, mlir::MLIRContext &context) {
   json::Array levels;
   for (const std::unique_ptr<TargetLevel> &level : target.getLevels()) {
@@ -45,11 +56,14 @@ static json::Value describe(const Target &target, mlir::MLIRContext &context) {
                                   {"products", json::Array(info.products)},
                                   {"encodings", json::Array(listEncodings(*level, context))}});
   }
-  return json::Object{{"name", target.getName()},
-                      {"summary", target.getSummary()},
-                      {"triple", target.getTriple()},
-                      {"artifacts", json::Array(target.getArtifacts())},
-                      {"levels", std::move(levels)}};
+  json::Object all{{"name", target.getName()},
+                   {"summary", target.getSummary()},
+                   {"triple", target.getTriple()},
+                   {"artifacts", json::Array(target.getArtifacts())},
+                   {"levels", std::move(levels)}};
+  if (target.isDevice())
+    all["devices"] = json::Array(listDevices().first);
+  return all;
 }
 
 static int run() {
@@ -64,7 +78,17 @@ static int run() {
     return 0;
   }
   for (const std::unique_ptr<Target> &target : getTargets()) {
-    outs() << formatv("{0}: {1} ({2})\n", target->getName(), target->getSummary(), target->getTriple());
+    outs() << target->getName() << ": " << target->getSummary();
+    if (!target->isDevice())
+      outs() << " (" << target->getTriple() << ")";
+    outs() << "\n";
+    if (target->isDevice()) {
+      auto [devices, why] = listDevices();
+      for (const std::string &device : devices)
+        outs() << "  here: " << device << "\n";
+      if (devices.empty())
+        outs() << "  none here: " << why << "\n";
+    }
     for (const std::unique_ptr<TargetLevel> &level : target->getLevels()) {
       const LevelInfo &info = level->getInfo();
       outs() << formatv("  {0,-12} {1}{2}\n", info.name, info.summary, runsOnHost(*level) ? "; runs here" : "")
