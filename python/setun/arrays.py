@@ -8,10 +8,12 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-from ctypes import POINTER, Structure, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
+from ctypes import c_void_p
 from typing import Any
 
 import numpy as np
+
+from setun.device import DLTensor
 
 ALIGNMENT = 64  # SETUN_ALIGNMENT
 NUMPY = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": np.uint16, "i8": np.int8, "u8": np.uint8,
@@ -19,18 +21,10 @@ NUMPY = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": np.uin
 _NAMES = {np.dtype(kind): name for name, kind in NUMPY.items() if name != "bf16"}
 
 
-class _DLTensor(Structure):
-    """DLTensor of dlpack.h; DLManagedTensor begins with it."""
-
-    _fields_ = [("data", c_void_p), ("device_type", c_int32), ("device_id", c_int32), ("ndim", c_int32),
-                ("code", c_uint8), ("bits", c_uint8), ("lanes", c_uint16), ("shape", POINTER(c_int64)),
-                ("strides", POINTER(c_int64)), ("byte_offset", c_uint64)]  # fmt: skip
-
-
 _CPU_DEVICES = {1: "cpu", 3: "host memory of CUDA", 11: "host memory of ROCm"}
 _DL_CODES = {0: "i", 1: "u", 2: "f", 4: "bf", 6: "b"}
-_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_capsule_pointer.restype, _capsule_pointer.argtypes = c_void_p, [ctypes.py_object, ctypes.c_char_p]
+capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+capsule_pointer.restype, capsule_pointer.argtypes = c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
 class _Borrowed:
@@ -42,19 +36,25 @@ class _Borrowed:
                                     "typestr": np.dtype(kind).str}  # fmt: skip
 
 
-def _from_dlpack(value: Any) -> tuple[np.ndarray, str]:
-    if getattr(value, "requires_grad", False):
-        value = value.detach()
-    capsule = value.__dlpack__()
-    tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
-    if tensor.device_type not in _CPU_DEVICES:
-        raise ValueError("its memory is not the processor's: move it to the CPU first")
+def dlpack_name(tensor: DLTensor) -> str:
+    """The name of its elements' type. Raises TypeError."""
     code, bits = _DL_CODES.get(tensor.code), tensor.bits
     name = "bool" if code == "b" else f"{code}{bits}"
     if code is None or tensor.lanes != 1 or name not in NUMPY:
         raise TypeError(f"elements of {bits} bits of DLPack's kind {tensor.code} are not supported")
+    return name
+
+
+def _from_dlpack(value: Any) -> tuple[np.ndarray, str]:
+    if getattr(value, "requires_grad", False):
+        value = value.detach()
+    capsule = value.__dlpack__()
+    tensor = DLTensor.from_address(capsule_pointer(capsule, b"dltensor"))
+    if tensor.device_type not in _CPU_DEVICES:
+        raise ValueError("its memory is not the processor's: move it to the CPU first")
+    name = dlpack_name(tensor)
     shape = tuple(tensor.shape[i] for i in range(tensor.ndim))
-    strides = tuple(tensor.strides[i] * bits // 8 for i in range(tensor.ndim)) if tensor.strides else None
+    strides = tuple(tensor.strides[i] * tensor.bits // 8 for i in range(tensor.ndim)) if tensor.strides else None
     if 0 in shape:
         return np.empty(shape, NUMPY[name]), name
     where = tensor.data + tensor.byte_offset

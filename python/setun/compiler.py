@@ -87,6 +87,7 @@ def compile(
     load_target: Path | None = None,
     linker: Path | None = None,
     threads: int | None = None,
+    device: str | None = None,
 ) -> Model:
     """Compiles a model and opens it.
 
@@ -104,7 +105,7 @@ def compile(
     report: FILE.json or FILE.html for what was done to each layer. verify_raise: evaluate every layer that is
         recognized against what it replaced. emulate: plain arithmetic for the target's instructions.
     load_target: a shared library with more targets. linker: the program that links.
-    threads: of the Model, as setun.load takes it.
+    threads, device: of the Model, as setun.load takes them.
 
     Raises CompileError with the compiler's diagnostic, ExportError when a module cannot be exported, FileNotFoundError,
     and setun.RuntimeError when the result cannot run here; `output` is there then. Warnings are CompileWarning.
@@ -126,8 +127,8 @@ def compile(
         _run(["compile", source, "-o", library, "--emit=shared", *flags], stacklevel=2)
         if output is None:
             _remove_export(folder.name)
-            return Model(library, threads=threads, folder=folder)
-        result = load(library, threads=threads)
+            return Model(library, threads=threads, device=device, folder=folder)
+        result = load(library, threads=threads, device=device)
     except BaseException:
         folder.cleanup()
         raise

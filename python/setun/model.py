@@ -36,10 +36,10 @@ class Model:
     path: pathlib.Path
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None, target: str | None = None,
-                 folder: tempfile.TemporaryDirectory | None = None):  # fmt: skip
+                 device: str | None = None, folder: tempfile.TemporaryDirectory | None = None):  # fmt: skip
         """folder: a temporary folder that lives as long as what is opened here."""
         self.path = pathlib.Path(path)
-        self._program = Program(self.path, threads, target, folder)
+        self._program = Program(self.path, threads, target, device, folder)
         self.inputs, self.outputs, self.states = self._program.inputs, self._program.outputs, self._program.states
         self._free: list[Session] = []  # sessions that no call uses now
         self._contexts: list[Context] = []  # the same of generate
@@ -50,6 +50,12 @@ class Model:
     def level(self) -> str:
         """The level of code that runs here, as `setun targets` names it ("avx512-vnni")."""
         return self._program.library.setun_level_name(self._program.handle).decode()
+
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", or a device as load takes it ("cuda:0")."""
+        kind, index = self._program.device
+        return "cpu" if kind == 1 else f"{'cuda' if kind == 2 else kind}:{index}"
 
     @property
     def threads(self) -> int:
@@ -151,10 +157,12 @@ class Model:
         return f"<setun.Model {self.path.name} ({inputs}) -> ({outputs}){states}>"
 
 
-def load(file: str | os.PathLike[str], threads: int | None = None, target: str | None = None) -> Model:
+def load(file: str | os.PathLike[str], threads: int | None = None, target: str | None = None,
+         device: str | None = None) -> Model:  # fmt: skip
     """Opens what `setun compile --emit shared` or setun.compile(output=) wrote.
 
     threads: how many to use (None: SETUN_THREADS, else all that this process may use). target: the level of code to
-    run (None: SETUN_TARGET, else the best that this processor runs). Raises setun.RuntimeError.
+    run (None: SETUN_TARGET, else the best that this machine runs). device: where to run it, "cpu", "cuda" or "cuda:1"
+    (None: SETUN_DEVICE, else the first that runs the best level). Raises setun.RuntimeError.
     """
-    return Model(file, threads=threads, target=target)
+    return Model(file, threads=threads, target=target, device=device)

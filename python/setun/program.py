@@ -42,15 +42,19 @@ def _end(library: ctypes.CDLL, handle: int, folder: tempfile.TemporaryDirectory 
 class Program:
     """Closed when the last Model and Session that use it are gone. Then `folder`, if there is one, goes too."""
 
-    def __init__(self, path: pathlib.Path, threads: int | None, target: str | None,
+    def __init__(self, path: pathlib.Path, threads: int | None, target: str | None, device: str | None,
                  folder: tempfile.TemporaryDirectory | None):  # fmt: skip
         if threads is not None and threads <= 0:
             raise ValueError(f"threads must be positive, not {threads}")
         self.path = path
         self.library = native.runtime()
-        options = native.Options(threads=threads or 0, target=target.encode() if target else None)
+        options = native.Options(threads=threads or 0, target=target.encode() if target else None,
+                                 device=device.encode() if device else None)  # fmt: skip
         self.handle = native.call_with_message(self.library.setun_open, os.fsencode(path), ctypes.byref(options))
         weakref.finalize(self, _end, self.library, self.handle, folder)
+        info = self.library.setun_get_device(self.handle)
+        #: DLPack's type and index of the device, and the device's name.
+        self.device, self.device_name = (info.type, info.index), info.name.decode(errors="replace")
         self.inputs = self._infos(native.INPUT)
         self.outputs = self._infos(native.OUTPUT)
         self.states = self._infos(native.STATE)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from setun import arrays
+from setun import device as devices
 from setun import native
 from setun.errors import RuntimeError
 
@@ -40,7 +41,7 @@ class Session:
         self._handle = native.call_with_message(self._library.setun_session_open, program.handle, capacity or 0)
         self._close = weakref.finalize(self, _close, self._library, self._handle, program)
         self._lock = threading.RLock()
-        self._given: dict[str, np.ndarray] = {}  # the runtime borrows inputs: they stay as long as they may be read
+        self._given: dict[str, Any] = {}  # the runtime borrows inputs: they stay as long as they may be read
 
     def close(self) -> None:
         """Frees its memory now; every later call raises."""
@@ -67,6 +68,8 @@ class Session:
         info = self._program.takes.get(name)
         if info is None:
             raise RuntimeError(f"the model has no input '{name}'; it has {', '.join(map(repr, self._program.takes))}")
+        if self._program.device[0] != devices.CPU and devices.borrowed(value)[0] == self._program.device[0]:
+            return self._give_device(name, value)
         try:
             array, dtype = arrays.incoming(value, info.dtype)
         except (TypeError, ValueError, BufferError) as error:
@@ -76,6 +79,42 @@ class Session:
         give, where = self._library.setun_set_input, array.ctypes.data
         self._checked(give(self._alive(), name.encode(), code, dims, array.ndim, where))
         self._given[name] = array
+
+    def _give_device(self, name: str, value: Any) -> None:
+        if devices.borrowed(value) != self._program.device:
+            raise RuntimeError(f"input '{name}': it is on device {devices.borrowed(value)[1]}, and the model runs on "
+                               f"{self._program.device[1]}")  # fmt: skip
+        try:
+            owner, where, shape, dtype = devices.incoming(value, self._library.setun_get_stream(self._alive()))
+        except (TypeError, ValueError, BufferError) as error:
+            raise RuntimeError(f"input '{name}': {error}") from None
+        dims, code = (ctypes.c_int64 * max(len(shape), 1))(*shape), native.DTYPES.index(dtype) + 1
+        give = self._library.setun_set_input_device
+        self._checked(give(self._alive(), name.encode(), code, dims, len(shape), where))
+        self._given[name] = owner
+
+    def on_device(self, name: str) -> devices.DeviceTensor:
+        """An output of the last run, or a state, where the device has it: for torch.from_dlpack and the like. Valid
+        until the session's next call. Raises setun.RuntimeError when the model does not run on a device."""
+        if self._program.device[0] == devices.CPU:
+            raise RuntimeError("the model runs on the processor: its outputs are NumPy arrays")
+        with self._lock:
+            tensor = native.Tensor()
+            take = self._library.setun_get_output_device
+            self._checked(take(self._alive(), name.encode(), ctypes.byref(tensor)))
+            shape = tuple(tensor.dims[i] for i in range(tensor.rank))
+            dtype = native.DTYPES[tensor.dtype - 1]
+            return devices.DeviceTensor(self, self._program.device, tensor.data or 0, shape, dtype)
+
+    def _take_device(self, name: str, copy: bool) -> Any:
+        """A torch tensor on the device."""
+        import torch
+
+        tensor = torch.from_dlpack(self.on_device(name))
+        if copy:
+            tensor = tensor.clone()
+            torch.cuda.current_stream(tensor.device).synchronize()  # before a next run writes there
+        return tensor
 
     def _take(self, name: str, torch: bool, copy: bool = True) -> Any:
         tensor = native.Tensor()
@@ -95,15 +134,21 @@ class Session:
 
         Outputs are torch tensors if an input is, else NumPy arrays (bf16 as float32). They are copies; with
         copy=False, NumPy only, they are read-only views of the session's memory that a later call on it overwrites or
-        frees: use them up before.
+        frees: use them up before. A model that runs on a device takes that device's tensors where they lie, and gives
+        torch tensors there if an input is one (copy=False: without a copy); see also on_device.
         """
         given = {**(inputs or {}), **named}
         torch = any(map(arrays.is_torch, given.values()))
+        stay = self._program.device[0] != devices.CPU and any(
+            arrays.is_torch(value) and devices.borrowed(value) == self._program.device for value in given.values()
+        )
         with self._lock:
             self._alive()
             for name, value in given.items():
                 self._give(name, value)
             self._checked(self._library.setun_run(self._handle))
+            if stay:
+                return {info.name: self._take_device(info.name, copy) for info in self._program.outputs}
             return {info.name: self._take(info.name, torch, copy) for info in self._program.outputs}
 
     def __call__(self, *args: Any, **named: Any) -> Any:
