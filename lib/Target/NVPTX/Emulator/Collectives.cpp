@@ -23,45 +23,62 @@ using namespace llvm;
 using namespace setun::nvptx;
 using namespace setun::nvptx::emulator;
 
-void setun::nvptx::emulator::meet(Thread *thread, const Site *site) {
-  Warp &warp = *thread->warp;
-  Machine &machine = *warp.block->machine;
-  uint32_t bit = 1u << thread->lane, mask = site->fullWarp ? ~0u : thread->in[0];
-  if (!(mask & bit))
-    machine.fail(*thread, formatv("{0} with the mask {1:x8}, in which the thread's own lane {2} is missing", site->what,
-                                  mask, thread->lane));
-  if (uint32_t missing = mask & ~warp.alive)
-    machine.fail(*thread, formatv("{0} with the mask {1:x8}, of which lanes {2:x8} {3}", site->what, mask, missing,
-                                  missing & warp.exists ? "have ended" : "do not exist"));
-  Meeting *meeting = nullptr, *empty = nullptr;
+[[noreturn]] static LLVM_ATTRIBUTE_NOINLINE void failMask(Thread &thread, const Site &site, uint32_t mask) {
+  Warp &warp = *thread.warp;
+  if (!(mask >> thread.lane & 1))
+    warp.block->machine->fail(thread, formatv("{0} with the mask {1:x8}, in which the thread's own lane {2} is missing",
+                                              site.what, mask, thread.lane));
+  uint32_t missing = mask & ~warp.alive;
+  warp.block->machine->fail(thread, formatv("{0} with the mask {1:x8}, of which lanes {2:x8} {3}", site.what, mask,
+                                            missing, missing & warp.exists ? "have ended" : "do not exist"));
+}
+
+[[noreturn]] static LLVM_ATTRIBUTE_NOINLINE void failMeeting(Thread &thread, const Site &site, const Meeting &meeting) {
+  thread.block->machine->fail(thread, formatv("{0} (place {1}) while lanes {2:x8} are in {3} (place {4})", site.what,
+                                              site.index, meeting.arrived, meeting.site->what, meeting.site->index));
+}
+
+/// The meeting of those lanes: the one that some of them have come to, or a new one.
+static LLVM_ATTRIBUTE_NOINLINE Meeting &findMeeting(Warp &warp, uint32_t mask) {
+  Meeting *empty = nullptr;
   for (uint32_t i = 0; i < warp.numMeetings; ++i) {
     if (!warp.meetings[i].arrived)
       empty = &warp.meetings[i];
     else if (warp.meetings[i].mask == mask)
-      meeting = &warp.meetings[i];
+      return warp.meetings[i];
   }
-  if (!meeting) {
-    meeting = empty ? empty : &warp.meetings[warp.numMeetings++];
-    *meeting = {mask, 0, site};
-  } else if (meeting->site != site &&
-             (site->aligned || meeting->site->compute != site->compute || meeting->site->mode != site->mode)) {
-    machine.fail(*thread, formatv("{0} (place {1}) while lanes {2:x8} are in {3} (place {4})", site->what, site->index,
-                                  meeting->arrived, meeting->site->what, meeting->site->index));
-  }
+  Meeting &meeting = empty ? *empty : warp.meetings[warp.numMeetings++];
+  meeting = {mask, 0, nullptr};
+  return meeting;
+}
+
+void setun::nvptx::emulator::meet(Thread *thread, const Site *site) {
+  Warp &warp = *thread->warp;
+  uint32_t bit = 1u << thread->lane, mask = site->fullWarp ? ~0u : thread->in[0];
+  if (LLVM_UNLIKELY(!(mask & bit) || mask & ~warp.alive))
+    failMask(*thread, *site, mask);
+  Meeting *meeting = &warp.meetings[0];
+  if (!meeting->arrived || meeting->mask != mask)
+    meeting = &findMeeting(warp, mask);
+  if (!meeting->arrived)
+    meeting->site = site;
+  else if (LLVM_UNLIKELY(meeting->site != site && (site->aligned || meeting->site->compute != site->compute ||
+                                                   meeting->site->mode != site->mode)))
+    failMeeting(*thread, *site, *meeting);
   meeting->arrived |= bit;
   if (meeting->arrived != mask) {
-    machine.block(*thread, Wait::Collective, *site, mask);
+    warp.block->machine->block(*thread, Wait::Collective, *site, mask);
     return;
   }
   meeting->arrived = 0;
   site->compute(warp, mask, *site);
   warp.ready |= mask;
   warp.block->readyWarps |= 1u << warp.index;
-  machine.reconsider(*thread);
+  warp.block->machine->reconsider(*thread);
 }
 
-/// Notes a thread's arrival; whether it was the last one.
-static bool arrive(Thread &thread, const Site &site, uint32_t number, uint32_t count) {
+[[noreturn]] static LLVM_ATTRIBUTE_NOINLINE void failBarrier(Thread &thread, const Site &site, uint32_t number,
+                                                             uint32_t count, uint32_t expected) {
   Block &block = *thread.block;
   Machine &machine = *block.machine;
   if (number >= 16)
@@ -71,19 +88,27 @@ static bool arrive(Thread &thread, const Site &site, uint32_t number, uint32_t c
                                  block.numThreads, block.exited));
   if (count % 32 || count > alignTo(block.numThreads, 32))
     machine.fail(thread, formatv("{0} for {1} threads: not a number of whole warps of the block", site.what, count));
-  uint32_t expected = count ? std::min(count, block.numThreads) : block.numThreads;
-  Barrier &barrier = block.barriers[number];
-  if (!barrier.arrived) {
-    barrier = {0, expected, 0, &site};
-  } else if (barrier.expected != expected) {
+  if (block.barriers[number].expected != expected)
     machine.fail(thread, formatv("{0} at barrier {1} for {2} threads, others wait there for {3}", site.what, number,
-                                 expected, barrier.expected));
-  }
+                                 expected, block.barriers[number].expected));
+  const Site &place = *thread.warp->barrierSite[number];
+  machine.fail(thread,
+               formatv("{0} (place {1}) at barrier {2}, where another thread of its warp came to {3} (place {4})",
+                       site.what, site.index, number, place.what, place.index));
+}
+
+/// Notes a thread's arrival; whether it was the last one.
+static bool arrive(Thread &thread, const Site &site, uint32_t number, uint32_t count) {
+  Block &block = *thread.block;
+  uint32_t expected = count ? std::min(count, block.numThreads) : block.numThreads;
+  if (LLVM_UNLIKELY(number >= 16 || (!count && block.exited) || count % 32 || count > alignTo(block.numThreads, 32)))
+    failBarrier(thread, site, number, count, expected);
+  Barrier &barrier = block.barriers[number];
+  if (!barrier.arrived)
+    barrier = {0, expected, 0, &site};
   const Site *&place = thread.warp->barrierSite[number];
-  if (site.aligned && place && place != &site)
-    machine.fail(thread,
-                 formatv("{0} (place {1}) at barrier {2}, where another thread of its warp came to {3} (place {4})",
-                         site.what, site.index, number, place->what, place->index));
+  if (LLVM_UNLIKELY(barrier.expected != expected || (site.aligned && place && place != &site)))
+    failBarrier(thread, site, number, count, expected);
   place = &site;
   return ++barrier.arrived == barrier.expected;
 }
@@ -147,6 +172,12 @@ template <class F> static void forLanes(uint32_t lanes, F body) {
 
 void setun::nvptx::emulator::computeNothing(Warp &, uint32_t, const Site &) {}
 
+[[noreturn]] static LLVM_ATTRIBUTE_NOINLINE void failSource(Thread &thread, const Site &site, int from,
+                                                            uint32_t lanes) {
+  thread.block->machine->fail(
+      thread, formatv("{0} reads lane {1}, which the mask {2:x8} does not name", site.what, from, lanes));
+}
+
 void setun::nvptx::emulator::computeShuffle(Warp &warp, uint32_t lanes, const Site &site) {
   forLanes(lanes, [&](int lane) {
     Thread &thread = warp.threads[lane];
@@ -169,9 +200,8 @@ void setun::nvptx::emulator::computeShuffle(Warp &warp, uint32_t lanes, const Si
     bool valid = site.mode == kUp ? from >= most : from <= most;
     if (!valid)
       from = lane;
-    if (!(lanes >> from & 1))
-      warp.block->machine->fail(
-          thread, formatv("{0} reads lane {1}, which the mask {2:x8} does not name", site.what, from, lanes));
+    if (LLVM_UNLIKELY(!(lanes >> from & 1)))
+      failSource(thread, site, from, lanes);
     thread.out[0] = warp.threads[from].in[1];
     thread.out[1] = valid;
   });

@@ -12,8 +12,6 @@
 
 #include "Rewrite.h"
 
-#include "setun/Support/OptimizeLLVM.h"
-
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
@@ -112,6 +110,9 @@ Error Emulator::makeJit() {
   auto host = orc::JITTargetMachineBuilder::detectHost();
   if (!host)
     return host.takeError();
+  // The kernels have been optimized once. To do so again, and to select code with care, takes longer than it saves:
+  // threads spend their time meeting each other.
+  host->setCodeGenOptLevel(CodeGenOptLevel::None);
   host->getOptions().AllowFPOpFusion = FPOpFusion::Strict;
   auto made = host->createTargetMachine();
   if (!made)
@@ -194,7 +195,6 @@ Expected<CompiledKernel *> Emulator::compile(const KernelInfo &info) {
   for (Function &function : make_early_inc_range(*code))
     if (function.getName() != info.name && function.use_empty())
       function.eraseFromParent();
-  setun::optimizeLLVM(*code, *target, OptimizationLevel::O2);
   if (Error error = add(std::move(code)))
     return error;
   auto address = jit->lookup(info.name);

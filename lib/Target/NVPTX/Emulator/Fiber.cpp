@@ -36,7 +36,6 @@
 using namespace setun::nvptx::emulator;
 
 #if defined(__x86_64__)
-extern "C" void setunEmulatorSwitch(void **save, void *load);
 extern "C" void setunEmulatorStart();
 asm(R"(
   .text
@@ -72,7 +71,6 @@ setunEmulatorStart:
 )");
 enum : size_t { kSaved = 8, kArgument = 4, kStart = 3, kLink = 6 }; // words: r15 r14 r13 r12 rbx rbp, address, a zero
 #elif defined(__aarch64__)
-extern "C" void setunEmulatorSwitch(void **save, void *load);
 extern "C" void setunEmulatorStart();
 asm(R"(
   .text
@@ -125,15 +123,13 @@ static void enter(unsigned startHigh, unsigned startLow, unsigned argumentHigh, 
 }
 #endif
 
+#if !defined(__x86_64__) && !defined(__aarch64__)
 void setun::nvptx::emulator::switchFiber(Fiber &from, Fiber &to) {
-#if defined(__x86_64__) || defined(__aarch64__)
-  setunEmulatorSwitch(&from.stackPointer, to.stackPointer);
-#else
   if (!from.stackPointer) // the host's own
     from.stackPointer = new ucontext_t;
   swapcontext(static_cast<ucontext_t *>(from.stackPointer), static_cast<ucontext_t *>(to.stackPointer));
-#endif
 }
+#endif
 
 /// Puts a fiber at its start. Stack tops differ in their low bits: at the same offset of a page, the stacks of a block
 /// would all want the same few lines of the first cache.
@@ -160,31 +156,31 @@ void FiberPool::prepare(Fiber &fiber, size_t index) {
 }
 
 void FiberPool::grow() {
-  constexpr size_t kCount = 32;
-  size_t page = sysconf(_SC_PAGESIZE), stride = stackSize + page, bytes = kCount * stride;
+  size_t page = sysconf(_SC_PAGESIZE), stride = stackSize + page, bytes = kSlab * stride;
   void *slab = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (slab == MAP_FAILED)
     llvm::report_fatal_error("the emulator cannot map stacks");
   slabs.push_back(slab);
   slabBytes.push_back(bytes);
-  for (size_t i = kCount; i-- > 0;) {
+  fibers.push_back(std::make_unique<Fiber[]>(kSlab));
+  for (size_t i = kSlab; i-- > 0;) {
     char *guard = static_cast<char *>(slab) + i * stride;
-    if (fibers.size() < 8192) // a process may have 65530 mappings
+    if (fibers.size() < 256) // a process may have 65530 mappings
       mprotect(guard, page, PROT_NONE);
-    auto *fiber = new Fiber;
-    fiber->stack = guard + page;
-    prepare(*fiber, fibers.size());
-    fibers.push_back(fiber);
-    give(*fiber);
+    Fiber &fiber = fibers.back()[i];
+    fiber.stack = guard + page;
+    prepare(fiber, i);
+    give(fiber);
   }
 }
 
 void FiberPool::reset() {
   idle = nullptr;
-  for (size_t i = fibers.size(); i-- > 0;) {
-    prepare(*fibers[i], i);
-    give(*fibers[i]);
-  }
+  for (size_t slab = fibers.size(); slab-- > 0;)
+    for (size_t i = kSlab; i-- > 0;) {
+      prepare(fibers[slab][i], i);
+      give(fibers[slab][i]);
+    }
 }
 
 void FiberPool::reserve(size_t bytes) {
@@ -202,12 +198,11 @@ bool FiberPool::isOnStack(const Fiber &fiber, const void *address, size_t bytes)
 }
 
 void FiberPool::release() {
-  for (Fiber *fiber : fibers) {
 #if !defined(__x86_64__) && !defined(__aarch64__)
-    delete static_cast<ucontext_t *>(fiber->stackPointer);
+  for (auto &slab : fibers)
+    for (size_t i = 0; i < kSlab; ++i)
+      delete static_cast<ucontext_t *>(slab[i].stackPointer);
 #endif
-    delete fiber;
-  }
   for (size_t i = 0; i < slabs.size(); ++i)
     munmap(slabs[i], slabBytes[i]);
   fibers.clear();

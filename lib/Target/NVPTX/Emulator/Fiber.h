@@ -15,6 +15,7 @@
 #define SETUN_LIB_TARGET_NVPTX_EMULATOR_FIBER_H
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace setun::nvptx::emulator {
@@ -25,8 +26,13 @@ struct Fiber {
   char *stack = nullptr; // lowest byte; null: the host's own stack
 };
 
+#if defined(__x86_64__) || defined(__aarch64__)
+extern "C" void setunEmulatorSwitch(void **save, void *load);
 /// Leaves `from`, which runs, for `to`.
+inline void switchFiber(Fiber &from, Fiber &to) { setunEmulatorSwitch(&from.stackPointer, to.stackPointer); }
+#else
 void switchFiber(Fiber &from, Fiber &to);
+#endif
 
 class FiberPool {
 public:
@@ -55,14 +61,15 @@ public:
   bool isOnStack(const Fiber &fiber, const void *address, size_t bytes) const;
 
 private:
-  void grow();
+  [[gnu::noinline]] void grow();
   void prepare(Fiber &fiber, size_t index);
   void release();
 
   void (*start)(void *);
   void *argument;
   size_t stackSize = 64 << 10;
-  std::vector<Fiber *> fibers;
+  static constexpr size_t kSlab = 32;
+  std::vector<std::unique_ptr<Fiber[]>> fibers; // kSlab of them, close to each other
   std::vector<void *> slabs;
   std::vector<size_t> slabBytes;
   Fiber *idle = nullptr;

@@ -127,8 +127,16 @@ void Machine::block(Thread &thread, Wait wait, const Site &site, uint32_t waitsF
   thread.site = &site;
   thread.waitsFor = waitsFor;
   Warp &warp = *thread.warp;
-  warp.ready &= ~(1u << thread.lane);
-  if (!warp.ready)
+  uint32_t ready = warp.ready &= ~(1u << thread.lane);
+  if (LLVM_LIKELY(ready && order == Order::Forward)) { // the short way: the next lane
+    Thread &next = warp.threads[llvm::countr_zero(ready)];
+    running = &next;
+    if (!next.fiber)
+      next.fiber = &fibers.take();
+    switchFiber(*thread.fiber, *next.fiber);
+    return;
+  }
+  if (!ready)
     thread.block->readyWarps &= ~(1u << warp.index);
   if (haste)
     hurryCopies(thread);
@@ -196,11 +204,8 @@ static uint32_t lowest(uint32_t bits) { return llvm::countr_zero(bits); }
 static uint32_t highest(uint32_t bits) { return 31 - llvm::countl_zero(bits); }
 /// The bits above number `index`.
 static uint32_t above(uint32_t bits, uint32_t index) { return index == 31 ? 0 : bits >> (index + 1) << (index + 1); }
-static uint32_t nth(uint32_t bits, uint32_t n) {
-  while (n-- > 0)
-    bits &= bits - 1;
-  return lowest(bits);
-}
+/// The first bit from number `start` on, and around.
+static uint32_t from(uint32_t bits, uint32_t start) { return (lowest(llvm::rotr(bits, start)) + start) & 31; }
 
 /// Chooses among the block's ready threads; after `spinner`, another one if there is any.
 Thread *Machine::pickIn(Block &block, Thread *spinner) {
@@ -222,7 +227,7 @@ Thread *Machine::pickIn(Block &block, Thread *spinner) {
     }
     break;
   case Order::Random:
-    block.warp = nth(warps, random(popcount(warps)));
+    block.warp = from(warps, random(32));
     break;
   case Order::Backward:
     if (!stays)
@@ -231,13 +236,13 @@ Thread *Machine::pickIn(Block &block, Thread *spinner) {
   case Order::Starve: // one warp only when nothing else can run
     if (uint32_t others = warps & ~(1u << special))
       warps = others;
-    block.warp = nth(warps, random(popcount(warps)));
+    block.warp = from(warps, random(32));
     break;
   case Order::Lead: // one warp as far as it gets
-    block.warp = warps >> special & 1 ? special : nth(warps, random(popcount(warps)));
+    block.warp = warps >> special & 1 ? special : from(warps, random(32));
     break;
   }
   Warp &warp = block.warps[block.warp];
-  uint32_t lane = order == Order::Forward ? lowest(warp.ready) : nth(warp.ready, random(popcount(warp.ready)));
+  uint32_t lane = order == Order::Forward ? lowest(warp.ready) : from(warp.ready, random(32));
   return warp.threads + lane;
 }

@@ -83,17 +83,19 @@ enum { kASigned = 1, kBSigned = 2, kSaturate = 4, kBF16 = 8, kF16Accumulator = 1
 enum class Wait : uint8_t { None, Barrier, Collective, Grid };
 
 struct Thread {
-  // Read and written by kernels' code.
-  uint32_t id[3], lane;
-  Block *block;
-  Warp *warp;
-  alignas(8) uint32_t in[16];
-  alignas(8) uint32_t out[4];
-  // The machine's.
+  // What every switch needs.
   Fiber *fiber; // null before its start
+  Warp *warp;
+  Block *block;
   const Site *site;
   uint32_t waitsFor; // a mask of lanes or a barrier's number
   Wait wait;
+  // Written and read by kernels' code.
+  uint32_t lane;
+  alignas(8) uint32_t out[4];
+  alignas(8) uint32_t in[16];
+  uint32_t id[3];
+  // The machine's.
   uint32_t spins;
   AsyncCopies *copies;
 };

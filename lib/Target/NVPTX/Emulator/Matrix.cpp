@@ -23,33 +23,36 @@ using namespace llvm;
 using namespace setun::nvptx;
 using namespace setun::nvptx::emulator;
 
-/// m16n8k32 and m16n8k16 of bytes, by the count of registers for A.
+static float byteOf(uint32_t word, int byte, bool isSigned) {
+  uint8_t value = word >> 8 * byte;
+  return isSigned ? static_cast<int8_t>(value) : value;
+}
+
+/// m16n8k32 and m16n8k16 of bytes, by the count of registers for A. In floats, which hold all such sums exactly, and
+/// which every processor multiplies four at a time.
 void setun::nvptx::emulator::computeMmaI8(Warp &warp, uint32_t, const Site &site) {
   int numA = site.mode >> kCountShift, numB = numA / 2, depth = 8 * numA;
   bool aSigned = site.mode & kASigned, bSigned = site.mode & kBSigned;
-  auto widen = [](uint32_t word, int byte, bool isSigned) -> int16_t {
-    uint8_t value = word >> 8 * byte;
-    return isSigned ? int16_t(int8_t(value)) : int16_t(value);
-  };
-  int16_t a[16][32], b[8][32];
+  float a[16][32], b[32][8];
   for (int lane = 0; lane < 32; ++lane) {
     const uint32_t *in = warp.threads[lane].in;
     int group = lane / 4, k = lane % 4 * 4;
     for (int r = 0; r < numA; ++r)
       for (int j = 0; j < 4; ++j)
-        a[group + 8 * (r & 1)][k + j + 16 * (r >> 1)] = widen(in[r], j, aSigned);
+        a[group + 8 * (r & 1)][k + j + 16 * (r >> 1)] = byteOf(in[r], j, aSigned);
     for (int r = 0; r < numB; ++r)
       for (int j = 0; j < 4; ++j)
-        b[group][k + j + 16 * r] = widen(in[numA + r], j, bSigned);
+        b[k + j + 16 * r][group] = byteOf(in[numA + r], j, bSigned);
   }
-  for (int lane = 0; lane < 32; ++lane) {
-    Thread &thread = warp.threads[lane];
-    for (int i = 0; i < 4; ++i) {
-      const int16_t *row = a[lane / 4 + 8 * (i >> 1)], *column = b[lane % 4 * 2 + (i & 1)];
-      int32_t sum = 0;
-      for (int k = 0; k < depth; ++k)
-        sum += row[k] * column[k];
-      int64_t total = int64_t(int32_t(thread.in[numA + numB + i])) + sum;
+  for (int row = 0; row < 16; ++row) {
+    float sums[8] = {};
+    for (int k = 0; k < depth; ++k)
+      for (int column = 0; column < 8; ++column)
+        sums[column] += a[row][k] * b[k][column];
+    for (int column = 0; column < 8; ++column) {
+      Thread &thread = warp.threads[row % 8 * 4 + column / 2];
+      int i = row / 8 * 2 + column % 2;
+      int64_t total = int64_t(int32_t(thread.in[numA + numB + i])) + static_cast<int32_t>(sums[column]);
       if (site.mode & kSaturate)
         total = std::min<int64_t>(std::max<int64_t>(total, INT32_MIN), INT32_MAX);
       thread.out[i] = static_cast<uint32_t>(total);

@@ -407,6 +407,7 @@ Error setun::nvptx::emulator::rewriteKernel(Module &module, CompiledKernel &kern
     else if (auto *store = dyn_cast<StoreInst>(&instruction); store && !store->isAtomic())
       store->setAlignment(Align(1));
   }
+  kernel.stackBytes += 32 * function->getInstructionCount(); // each value may be put there
   std::string message;
   raw_string_ostream stream(message);
   if (verifyFunction(*function, &stream))
