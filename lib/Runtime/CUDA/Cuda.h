@@ -115,10 +115,11 @@ typedef struct cuda_graph {
 } cuda_graph;
 
 enum {
-  CUDA_GRAPHS = 8,    /* kept */
-  CUDA_SEEN = 4,      /* lists that were launched one by one and may come again */
-  CUDA_RESULT = 0,    /* where the run's token is in the mailbox */
-  CUDA_FRAME = 64,    /* and the device frame */
+  CUDA_GRAPHS = 8, /* kept */
+  CUDA_SEEN = 4,   /* lists that were launched one by one and may come again */
+  CUDA_TOKEN = 0,  /* where the run's token is in the mailbox */
+  CUDA_FRAME = 64, /* and the device frame */
+  CUDA_ANSWER = CUDA_FRAME + sizeof(setun_device_frame),
   CUDA_ROOM = 1 << 16 /* of small inputs, behind the frame */
 };
 
@@ -128,6 +129,7 @@ struct setun_queue {
   /* What a run tells its kernels and hears from them: the run's token, the device frame, small inputs. One copy before
    * the launches and one behind them. */
   uint8_t *mailbox; /* of the host, pinned */
+  uint8_t *answer;  /* behind it: the token and the frame's head as the kernels left them */
   CUdeviceptr mailbox_on_device;
   size_t mailbox_size, mailbox_used;
   uint32_t num_symbols;

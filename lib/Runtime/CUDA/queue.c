@@ -21,10 +21,11 @@ static int open_on(setun_queue *queue, setun_message message) {
   queue->mailbox_size = frame_end(queue) + CUDA_ROOM;
   CUresult result = api->cuStreamCreate(&queue->stream, CU_STREAM_NON_BLOCKING);
   if (!result)
-    result = api->cuMemHostAlloc((void **)&queue->mailbox, queue->mailbox_size, CU_MEMHOSTALLOC_PORTABLE);
+    result = api->cuMemHostAlloc((void **)&queue->mailbox, queue->mailbox_size + CUDA_ANSWER, CU_MEMHOSTALLOC_PORTABLE);
   if (result)
     return setun_cuda_fail(api, result, message, "%s cannot be used", device->name);
-  memset(queue->mailbox, 0, queue->mailbox_size);
+  queue->answer = queue->mailbox + queue->mailbox_size;
+  memset(queue->mailbox, 0, queue->mailbox_size + CUDA_ANSWER);
   return setun_cuda_allocate(device, queue->mailbox_size, &queue->mailbox_on_device, message);
 }
 
@@ -189,7 +190,7 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
     int64_t vocabulary;
     CUdeviceptr token;
   } params = {queue->mailbox_on_device + CUDA_FRAME, (CUdeviceptr)(uintptr_t)logits, vocabulary,
-              queue->mailbox_on_device + CUDA_RESULT};
+              queue->mailbox_on_device + CUDA_TOKEN};
   setun_launch launch = {.kernel = (uint32_t)kernel,
                          .grid = {1, 1, 1},
                          .block = {(uint32_t)threads, 1, 1},
@@ -201,7 +202,7 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
 
 /* What the kernels have found wrong, if anything. */
 static int check_fault(const setun_queue *queue, setun_message message) {
-  const setun_device_frame *frame = (const setun_device_frame *)(const void *)(queue->mailbox + CUDA_FRAME);
+  const setun_device_frame *frame = (const setun_device_frame *)(const void *)(queue->answer + CUDA_FRAME);
   const setun_device_code *code = queue->device->code;
   if (frame->fault == 0)
     return 0;
@@ -232,6 +233,6 @@ int setun_cuda_finish(setun_queue *queue, bool drop, int64_t *token, setun_messa
     return -1;
   int failed = finish(queue, drop, message);
   setun_cuda_leave(queue->device);
-  memcpy(token, queue->mailbox + CUDA_RESULT, sizeof *token);
+  memcpy(token, queue->answer + CUDA_TOKEN, sizeof *token);
   return failed;
 }
