@@ -22,6 +22,7 @@ typedef struct cuda_api {
   SETUN_CUDA_FUNCTIONS(DECLARE)
   SETUN_CUDA_EMULATION(DECLARE) /* NULL of the real one */
 #undef DECLARE
+  int version; /* of CUDA that the driver is for: 12040 for 12.4 */
 } cuda_api;
 
 /* Loads libcuda.so.1, or what SETUN_CUDA_DRIVER names, and starts it. It stays loaded: it is not made to be closed. */

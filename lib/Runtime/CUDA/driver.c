@@ -55,10 +55,9 @@ int setun_cuda_load(cuda_api *api, setun_message message) {
     return setun_fail(message, "there is no CUDA driver: %s", why ? why : path);
   }
   const char *missing = find_functions(api, library);
-  int version = 0;
-  if (api->cuDriverGetVersion && api->cuDriverGetVersion(&version) == CUDA_SUCCESS && version < OLDEST)
+  if (api->cuDriverGetVersion && api->cuDriverGetVersion(&api->version) == CUDA_SUCCESS && api->version < OLDEST)
     return setun_fail(message, "the CUDA driver is too old: it is for CUDA %d.%d, and 12.0 or later is needed",
-                      version / 1000, version % 1000 / 10);
+                      api->version / 1000, api->version % 1000 / 10);
   if (missing)
     return setun_fail(message, "%s is no CUDA driver of version 12.0 or later: it has no function %s", path, missing);
   CUresult result = api->cuInit(0);

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_SHARED = 48 << 10, LOG_SIZE = 2048 };
+enum {
+  DEFAULT_SHARED = 48 << 10,
+  LOG_SIZE = 2048,
+  DEPENDENT_VERSION = 12030 /* the first that takes dependent launches into graphs */
+};
 
 static bool ends_with(const char *name, const char *end) {
   size_t length = strlen(name), size = strlen(end);
@@ -51,7 +55,8 @@ static int load_image(setun_device *device, const setun_image *image, setun_mess
 static int find_kernels(setun_device *device, setun_message message) {
   const cuda_api *api = &device->api;
   const setun_device_code *code = device->code;
-  bool dependents = device->capability >= 90 && setun_cuda_wanted("SETUN_CUDA_PDL");
+  bool dependents =
+      device->capability >= 90 && api->version >= DEPENDENT_VERSION && setun_cuda_wanted("SETUN_CUDA_PDL");
   device->kernels = calloc(code->num_kernels + 1, sizeof *device->kernels);
   if (!device->kernels)
     return setun_fail(message, "out of memory");

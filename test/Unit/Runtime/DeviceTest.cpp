@@ -175,8 +175,13 @@ TEST_F(Device, FeaturesCanBeSwitchedOff) {
   ASSERT_EQ(open(), "");
   s->run({1});
   EXPECT_EQ(stub.dependents, 3);
-  stub.capability = 86; // cannot
+  stub.version = 12020; // cannot in graphs
   unsetenv("SETUN_CUDA_PDL");
+  ASSERT_EQ(open(), "");
+  s->run({1});
+  EXPECT_EQ(stub.dependents, 3);
+  stub.version = 12030;
+  stub.capability = 86; // cannot
   ASSERT_EQ(open(), "");
   s->run({1});
   EXPECT_EQ(stub.dependents, 3);
