@@ -106,8 +106,11 @@ TEST_F(Device, AStepThatComesAgainIsOneGraph) {
   EXPECT_EQ(stub.graphLaunches, 4);
   EXPECT_EQ(stub.captures, 1);
   EXPECT_EQ(stub.updates, 0);
-  EXPECT_EQ(stub.launches, 2);
-  EXPECT_EQ(s->get("count_out"), (Floats{5}));
+  Floats more(20, 1); // the same launches, a larger input along with them
+  EXPECT_EQ(s->run(more).back(), 100 + 28 + 20);
+  EXPECT_EQ(stub.graphLaunches, 4);
+  EXPECT_EQ(stub.launches, 4);
+  EXPECT_EQ(s->get("count_out"), (Floats{6}));
 }
 
 TEST_F(Device, AFewOtherParametersChangeTheGraph) {
@@ -291,7 +294,7 @@ TEST_F(Device, GetsTheWeightsInPieces) {
   std::string path = ::testing::TempDir() + "setun-device-weights-" + std::to_string(getpid());
   std::string bytes(64 + (40 << 20) + 12345, 'h'); // a header, then two and a half of the buffers
   for (size_t i = 64; i < bytes.size(); ++i)
-    bytes[i] = static_cast<char>(i * 7 + (i >> 16));
+    bytes[i] = static_cast<char>(i * 7 + (i >> 20));
   std::ofstream(path, std::ios::binary) << bytes;
   model.desc.weights_size = bytes.size();
   model.desc.data_offset = 64;

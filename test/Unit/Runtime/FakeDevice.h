@@ -90,8 +90,11 @@ inline void runOnDevice(setun_rt *rt, const setun_frame *frame) {
   launch(rt, 0, frame->symbols[Batch], &rows, sizeof rows, knobs.shared, knobs.threads);
   CountParams count{rt->device, static_cast<int64_t *>(frame->buffers[Count]), 1, 0};
   launch(rt, 1, 1, &count, sizeof count);
-  if (knobs.reads)
-    rt->read(rt, &knobs.read, count.count, sizeof knobs.read);
+  if (knobs.reads) {
+    int64_t now;
+    rt->read(rt, &now, count.count, sizeof now);
+    knobs.read = now; // as the host's code sees it
+  }
   for (int i = 1; i < knobs.counts; ++i) {
     count.more = knobs.base + i;
     launch(rt, 1, 1, &count, sizeof count);
