@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Contraction.h"
+#include "ProductBlock.h"
 
 using namespace mlir;
 using namespace setun;

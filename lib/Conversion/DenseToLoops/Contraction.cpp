@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Contraction.h"
+#include "setun/Conversion/Contraction.h"
 
 using namespace mlir;
 using namespace setun;

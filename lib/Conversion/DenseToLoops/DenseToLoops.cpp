@@ -13,7 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Contraction.h"
+#include "ProductBlock.h"
 #include "setun/Conversion/Passes.h"
 
 namespace setun {

@@ -18,7 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Contraction.h"
+#include "ProductBlock.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 

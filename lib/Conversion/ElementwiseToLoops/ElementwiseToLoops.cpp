@@ -13,7 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Utils/LinalgNest.h"
+#include "setun/Conversion/LinalgNest.h"
 #include "setun/Conversion/Passes.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Utils/LinalgNest.h"
+#include "setun/Conversion/LinalgNest.h"
 #include "setun/Conversion/Passes.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -28,43 +28,13 @@ namespace {
 struct ReductionEmitter {
   LoopEmitter &e;
   LinalgNest &nest;
-  Operation *combiner;
-  Type sumType;
-  SmallVector<int64_t> kept, reduced; // loops
+  const NestReduction &reduction;
+  Operation *combiner = reduction.combiner;
+  Type sumType = reduction.sumType;
+  ArrayRef<int64_t> kept = reduction.kept, reduced = reduction.reduced; // loops
 
-  /// Finds the one op that reads the destination and is yielded.
-  static Operation *findCombiner(LinalgNest &nest) {
-    if (nest.operands.size() != nest.numInputs + 1)
-      return nullptr;
-    BlockArgument out = nest.body->getArgument(nest.numInputs);
-    Operation *last = nest.body->getTerminator()->getOperand(0).getDefiningOp();
-    if (!last || last->getBlock() != nest.body || last->getNumOperands() != 2 || !last->hasOneUse() ||
-        !out.hasOneUse() || *out.user_begin() != last || !arith::getNeutralElement(last))
-      return nullptr;
-    return last;
-  }
-
-  Value identity(int64_t width) {
-    Type type = e.lanesOf(sumType, width);
-    if (isa<arith::AddFOp>(combiner))
-      return e.constant(type, 0); // +0: upstream's neutral -0 would turn a sum of nothing into -0
-    TypedAttr neutral = *arith::getNeutralElement(combiner);
-    if (auto real = dyn_cast<FloatAttr>(neutral)) {
-      APFloat value = real.getValue();
-      bool losesInfo;
-      value.convert(cast<FloatType>(sumType).getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
-      neutral = e.b.getFloatAttr(sumType, value);
-    }
-    if (width > 1)
-      neutral = DenseElementsAttr::get(cast<VectorType>(type), ArrayRef<Attribute>(neutral));
-    return arith::ConstantOp::create(e.b, e.loc, neutral);
-  }
-
-  Value combine(Value sum, Value value) {
-    OperationState state(e.loc, combiner->getName(), {sum, value}, {sum.getType()});
-    state.addAttributes(combiner->getAttrs());
-    return e.b.create(state)->getResult(0);
-  }
+  Value identity(int64_t width) { return reduction.identity(e, width); }
+  Value combine(Value sum, Value value) { return reduction.combine(e, sum, value); }
 
   /// What one step adds: the body up to the combiner.
   Value element(ArrayRef<Value> ivs, std::optional<int64_t> free, Value at, Lanes lanes) {
@@ -133,21 +103,14 @@ static bool emitReduction(LoopEmitter &e, linalg::LinalgOp op) {
   std::optional<LinalgNest> nest = LinalgNest::match(e, op);
   if (!nest || !nest->hasLanes())
     return false;
-  Operation *combiner = ReductionEmitter::findCombiner(*nest);
-  if (!combiner)
+  std::optional<NestReduction> reduction = NestReduction::match(*nest);
+  if (!reduction)
     return false;
-  ReductionEmitter emitter{e,  *nest, combiner, LoopEmitter::sumType(getElementTypeOrSelf(nest->operands.back().value)),
-                           {}, {}};
+  ReductionEmitter emitter{e, *nest, *reduction};
   Value work = e.index(nest->bodyWork());
-  for (auto [loop, reduces] : llvm::enumerate(nest->isReduction)) {
-    (reduces ? emitter.reduced : emitter.kept).push_back(loop);
-    if (reduces)
-      work = e.mul(work, nest->sizes[loop]);
-  }
-  // An input whose last dimension is the innermost sum has its elements side by side.
-  bool byLanesOfSum = emitter.kept.empty();
-  for (unsigned i = 0; i < nest->numInputs; ++i)
-    byLanesOfSum |= !nest->operands[i].loops.empty() && nest->operands[i].loops.back() == emitter.reduced.back();
+  for (int64_t loop : reduction->reduced)
+    work = e.mul(work, nest->sizes[loop]);
+  bool byLanesOfSum = reduction->kept.empty() || reduction->isAlongLast(*nest);
   ArrayRef<int64_t> outer = emitter.kept;
   if (!byLanesOfSum)
     outer = outer.drop_back();

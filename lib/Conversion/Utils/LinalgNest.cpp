@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LinalgNest.h"
+#include "setun/Conversion/LinalgNest.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -169,6 +169,48 @@ SmallVector<Value> LinalgNest::emitBody(LoopEmitter &e, ArrayRef<Value> argument
     return llvm::map_to_vector(body->getTerminator()->getOperands(), lookup);
   bool first = combiner->getOperand(0) == body->getArgument(numInputs);
   return {lookup(combiner->getOperand(first ? 1 : 0))};
+}
+
+std::optional<NestReduction> NestReduction::match(const LinalgNest &nest) {
+  if (nest.operands.size() != nest.numInputs + 1)
+    return std::nullopt;
+  BlockArgument out = nest.body->getArgument(nest.numInputs);
+  Operation *last = nest.body->getTerminator()->getOperand(0).getDefiningOp();
+  if (!last || last->getBlock() != nest.body || last->getNumOperands() != 2 || !last->hasOneUse() ||
+      !out.hasOneUse() || *out.user_begin() != last || !arith::getNeutralElement(last))
+    return std::nullopt;
+  NestReduction result{last, LoopEmitter::sumType(getElementTypeOrSelf(nest.operands.back().value)), {}, {}};
+  for (auto [loop, reduces] : llvm::enumerate(nest.isReduction))
+    (reduces ? result.reduced : result.kept).push_back(loop);
+  return result;
+}
+
+Value NestReduction::identity(LoopEmitter &e, int64_t width) const {
+  Type type = e.lanesOf(sumType, width);
+  if (isa<arith::AddFOp>(combiner))
+    return e.constant(type, 0); // +0: upstream's neutral -0 would turn a sum of nothing into -0
+  TypedAttr neutral = *arith::getNeutralElement(combiner);
+  if (auto real = dyn_cast<FloatAttr>(neutral)) {
+    APFloat value = real.getValue();
+    bool losesInfo;
+    value.convert(cast<FloatType>(sumType).getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
+    neutral = e.b.getFloatAttr(sumType, value);
+  }
+  if (width > 1)
+    neutral = DenseElementsAttr::get(cast<VectorType>(type), ArrayRef<Attribute>(neutral));
+  return arith::ConstantOp::create(e.b, e.loc, neutral);
+}
+
+Value NestReduction::combine(LoopEmitter &e, Value sum, Value value) const {
+  OperationState state(e.loc, combiner->getName(), {sum, value}, {sum.getType()});
+  state.addAttributes(combiner->getAttrs());
+  return e.b.create(state)->getResult(0);
+}
+
+bool NestReduction::isAlongLast(const LinalgNest &nest) const {
+  return llvm::any_of(ArrayRef(nest.operands).take_front(nest.numInputs), [&](const NestOperand &input) {
+    return !input.loops.empty() && input.loops.back() == reduced.back();
+  });
 }
 
 void setun::emitParallelNest(LoopEmitter &e, ArrayRef<Value> sizes, Value work,

@@ -53,7 +53,11 @@ Value DeviceBuilder::shared(int64_t count, Type element) {
 void DeviceBuilder::barrier() { gpu::BarrierOp::create(*this); }
 
 Value DeviceBuilder::shuffleXor(Value value, int64_t mask) {
-  Type i32 = getI32Type();
+  Type i32 = getI32Type(), type = value.getType();
+  if (type.isInteger() && type.getIntOrFloatBitWidth() < 32) {
+    Value wide = arith::ExtUIOp::create(*this, i32, value);
+    return arith::TruncIOp::create(*this, type, shuffleXor(wide, mask));
+  }
   return gpu::ShuffleOp::create(*this, value, constant(i32, mask), constant(i32, kWarp), gpu::ShuffleMode::XOR)
       .getShuffleResult();
 }

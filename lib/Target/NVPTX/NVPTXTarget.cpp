@@ -12,9 +12,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ProductForms.h"
+#include "setun/Target/Kernels/KernelLevel.h"
+#include "setun/Target/Kernels/Kernels.h"
 #include "setun/Target/NVPTX/Passes.h"
-#include "setun/Target/NVPTX/ProductKernels.h"
 
 #include "setun/Conversion/Passes.h"
 #include "setun/Transforms/Passes.h"
@@ -22,7 +22,6 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
@@ -37,6 +36,7 @@ static void lowerKernels(OpPassManager &pm) {
   emulate.targetTypeStr = "f32";
   pm.addPass(math::createMathExtendToSupportedTypes());
   pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  pm.addPass(createStrictFloats());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));
@@ -47,10 +47,10 @@ static void lowerKernels(OpPassManager &pm) {
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createConvertGpuOpsToNVVMOps()); // loads of vectors from shared memory, too: it knows the address space
   pm.addPass(createConvertNVGPUToNVVMPass());
+  pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertGpuOpsToNVVMOps());
-  pm.addPass(createConvertVectorToLLVMPass()); // it knows nothing of shared memory, which is pointers by now
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createUBToLLVMConversionPass());
@@ -60,28 +60,33 @@ static void lowerKernels(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+/// Kernels of the operations that have some.
+static void addKernels(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(nvptx::createQuantizeToDevice());
+  pm.addNestedPass<func::FuncOp>(nvptx::createNormToDevice());
+  pm.addNestedPass<func::FuncOp>(nvptx::createDenseToDevice());
+  pm.addNestedPass<func::FuncOp>(nvptx::createReductionsToDevice());
+  pm.addNestedPass<func::FuncOp>(nvptx::createElementwiseToDevice());
+}
+
 namespace {
 
 struct NVPTXLevel final : KernelLevel {
-  NVPTXLevel(const Target &target, LevelInfo info, std::string features, nvptx::DeviceRates rates)
-      : KernelLevel(target, std::move(info)), backendFeatures(std::move(features)), rates(rates) {}
-
-  /// By all processors, with the launch of a kernel.
-  ProductPlan getPlan(const ProductShape &shape, const PackedLayout &layout, Products products) const override {
-    ProductPlan plan = KernelLevel::getPlan(shape, layout, products);
-    plan.nanoseconds += nvptx::kLaunchNs;
-    return plan;
-  }
+  NVPTXLevel(const Target &target, LevelInfo info, std::string features)
+      : KernelLevel(target, std::move(info)), backendFeatures(std::move(features)) {}
 
   void extendPipeline(PipelinePoint point, OpPassManager &pm, const LevelOptions &options) const override {
     if (point == PipelinePoint::BeforeBufferize)
       pm.addPass(nvptx::createGroupSteps());
+    if (point == PipelinePoint::AfterProducts)
+      addKernels(pm);
     if (point != PipelinePoint::BeforeLLVM)
       return;
     pm.addPass(nvptx::createMapToDevice());
     pm.addPass(createGpuLaunchSinkIndexComputationsPass());
     pm.addPass(createGpuKernelOutliningPass());
     pm.addPass(nvptx::createMergeKernels());
+    pm.addPass(nvptx::createAddSamplingKernels());
     pm.addPass(createLaunchToRuntime());
     OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
     kernels.addPass(nvptx::createPrepareKernels());
@@ -90,34 +95,23 @@ struct NVPTXLevel final : KernelLevel {
   }
 
 protected:
-  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &,
-                      Products products) const override {
-    return nvptx::getDeviceForm(shape, tokens, products, rates);
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
+    return getAddSubForm(getInfo(), shape, tokens, {1000, 1000, 1000, 1000, 1000});
   }
-  void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
-    // The pass that calls this is every target's, and knows nothing of kernels.
-    b.getContext()->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
-    nvptx::DeviceBuilder d(b.getLoc(), b);
-    nvptx::DeviceProduct product = nvptx::makePlainProduct(d, p);
-    if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
-      return nvptx::emitAdditionProduct(d, product);
-    nvptx::emitDecodeProduct(d, product);
-  }
+  void emitProduct(KernelBuilder &b, const Product &p, Products) const override { emitAddSubProduct(b, p, 32); }
 
 private:
   std::string backendFeatures;
-  nvptx::DeviceRates rates;
 };
 
 struct NVPTXTarget final : Target {
   NVPTXTarget() : Target("cuda", "NVIDIA GPUs, by PTX", "") {
-    add("sm_100", "Blackwell", "+ptx86", 8000, 126 << 20, {148, 1.85});
-    add("sm_90", "Hopper", "+ptx80", 3350, 50 << 20, {132, 1.7});
-    add("sm_80", "Ampere and later", "+ptx80", 1555, 40 << 20, {108, 1.4});
+    add("sm_100", "Blackwell", "+ptx86", 8000, 126 << 20);
+    add("sm_90", "Hopper", "+ptx80", 3350, 50 << 20);
+    add("sm_80", "Ampere and later", "+ptx80", 1555, 40 << 20);
   }
 
-  void add(const char *name, const char *summary, const char *features, double memoryGBs, int64_t l2Bytes,
-           nvptx::DeviceRates rates) {
+  void add(const char *name, const char *summary, const char *features, double memoryGBs, int64_t l2Bytes) {
     LevelInfo info;
     info.name = name;
     info.summary = summary;
@@ -127,7 +121,7 @@ struct NVPTXTarget final : Target {
     info.l1Bytes = 128 << 10;
     info.l2Bytes = l2Bytes;
     info.memoryGBs = memoryGBs;
-    levels.push_back(std::make_unique<NVPTXLevel>(*this, std::move(info), features, rates));
+    levels.push_back(std::make_unique<NVPTXLevel>(*this, std::move(info), features));
   }
 
   void registerPasses() const override { nvptx::registerNVPTXPasses(); }

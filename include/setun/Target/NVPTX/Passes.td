@@ -29,6 +29,92 @@ def GroupSteps : Pass<"setun-group-steps", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::scf::SCFDialect"];
 }
 
+def QuantizeToDevice : Pass<"setun-quantize-to-device", "::mlir::func::FuncOp"> {
+  let summary = "activation quantizers become kernels";
+  let description = [{
+    `ternary.quantize` and `ternary.norm_quantize` on buffers: a block a row, or a warp where rows are short, which reads
+    it once and keeps it in registers. The integers and scales are those of the processors' lowering bit for bit, where
+    no norm's sum, which has another order, comes before.
+
+    ```mlir
+    ternary.quantize ins(%x : memref<?x2560xf32>) outs(%q, %c : memref<?x2560xi8>, memref<?xf32>)
+    // becomes
+    gpu.launch blocks(%row, ...) in (%rows, ...) threads(%thread, ...) in (256, ...) { ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def NormToDevice : Pass<"setun-norm-to-device", "::mlir::func::FuncOp"> {
+  let summary = "norms become kernels";
+  let description = [{
+    `nn.rms_norm` and `nn.layer_norm` on buffers of f32, f16 and bf16: a block a row, or a warp where rows are short,
+    which reads it once and keeps it in registers. Sums have a fixed order, which is that of the team of threads.
+
+    ```mlir
+    nn.rms_norm ins(%x, %gamma : memref<?x2560xf32>, memref<2560xf32>) outs(%y : memref<?x2560xf32>) {epsilon = 1.0e-5 : f32}
+    // becomes
+    gpu.launch blocks(%row, ...) in (%rows, ...) threads(%thread, ...) in (256, ...) { ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def ElementwiseToDevice : Pass<"setun-elementwise-to-device", "::mlir::func::FuncOp"> {
+  let summary = "elementwise work and copies become kernels";
+  let description = [{
+    Linalg operations with parallel loops alone, and `memref.copy`: neighbouring threads take neighbours along the
+    result's last dimension, 16 bytes each where all operands that go along are contiguous and aligned; where only run
+    time tells, the kernel asks.
+
+    ```mlir
+    linalg.generic {iterator_types = ["parallel", "parallel"], ...} ins(%a : memref<?x64xi32>) outs(%b : memref<?x64xf32>) { ... }
+    // becomes
+    gpu.launch blocks(%rows, ...) in (...) threads(%thread, ...) in (128, ...) { vector.load ... vector.store ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def DenseToDevice : Pass<"setun-dense-to-device", "::mlir::func::FuncOp"> {
+  let summary = "dense products become kernels";
+  let description = [{
+    Products of floats and of integers on buffers, as `setun-convert-dense-to-loops` finds them. One row of the left
+    operand, or up to 32 in groups of eight, with a right operand that is [N, K]: warps read its rows at the memory's pace,
+    each lane 16 bytes at a time, sums along k in one order; i8 by dp4a. Everything else: tiles of 64 x 64 through shared
+    memory. Floats narrower than f32 are widened, never activations narrowed.
+
+    ```mlir
+    linalg.matmul indexing_maps = [...] ins(%x, %w : memref<?x2560xf32>, memref<32000x2560xbf16>) outs(%y : memref<?x32000xf32>)
+    // becomes
+    scf.if %one_row { gpu.launch ... } else { scf.if %few_rows { gpu.launch ... } else { gpu.launch ... } }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def ReductionsToDevice : Pass<"setun-reductions-to-device", "::mlir::func::FuncOp"> {
+  let summary = "reductions become kernels";
+  let description = [{
+    Linalg operations on buffers that fold into one destination by one operation. Along an input's last dimension: a
+    warp or a block a result; else a lane a result, the outermost of the summed loops shared by the warps of a block. The
+    order depends on sizes alone.
+
+    ```mlir
+    linalg.reduce { arith.addf } ins(%x : memref<?x512xf32>) outs(%sum : memref<?xf32>) dimensions = [1]
+    // becomes
+    gpu.launch blocks(%rows, ...) in (...) threads(%thread, ...) in (256, ...) { ... gpu.shuffle xor ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 def MapToDevice : Pass<"setun-map-to-device", "::mlir::ModuleOp"> {
   let summary = "what still works on memory becomes kernels";
   let description = [{
@@ -62,6 +148,23 @@ def MergeKernels : Pass<"setun-merge-kernels", "::mlir::ModuleOp"> {
     gpu.module @setun_kernels { gpu.func @a() kernel { ... } gpu.func @b() kernel { ... } }
     ```
   }];
+}
+
+def AddSamplingKernels : Pass<"setun-add-sampling-kernels", "::mlir::ModuleOp"> {
+  let summary = "a kernel that finds the likeliest token";
+  let description = [{
+    Where the entry function has a result that may be logits (f32, at least two dimensions) and there is a module of
+    kernels, adds the kernel `setun_argmax(logits, size, token)`, one block of 1024 threads: the number, i64, of the
+    largest of `size` logits as the runtime's sampler finds it.
+
+    ```mlir
+    gpu.module @setun_kernels { ... }
+    // becomes
+    gpu.module @setun_kernels { ... gpu.func @setun_argmax(%logits: !llvm.ptr, %size: i64, %token: !llvm.ptr) kernel { ... } }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 def PrepareKernels : Pass<"setun-prepare-kernels", "::mlir::gpu::GPUModuleOp"> {

@@ -24,42 +24,39 @@ using namespace setun::nvptx;
 using namespace setun::nvptx::emulator;
 
 namespace {
-struct Place {
+struct Access {
   Instruction *instruction;
   Value *pointer;
   Value *bytes; // null: `size`
   uint64_t size, align;
   const char *what;
-  Access kind;
 };
 } // namespace
 
-static void collect(Instruction &instruction, SmallVectorImpl<Place> &accesses) {
+static void collect(Instruction &instruction, SmallVectorImpl<Access> &accesses) {
   const DataLayout &layout = instruction.getDataLayout();
-  auto add = [&](Value *pointer, Type *type, Align align, const char *what, Access kind) {
-    accesses.push_back({&instruction, pointer, nullptr, layout.getTypeStoreSize(type), align.value(), what,
-                        instruction.isAtomic() ? Access::Atomic : kind});
+  auto add = [&](Value *pointer, Type *type, Align align, const char *what) {
+    accesses.push_back({&instruction, pointer, nullptr, layout.getTypeStoreSize(type), align.value(), what});
   };
   if (auto *load = dyn_cast<LoadInst>(&instruction))
-    add(load->getPointerOperand(), load->getType(), load->getAlign(), "load", Access::Load);
+    add(load->getPointerOperand(), load->getType(), load->getAlign(), "load");
   else if (auto *store = dyn_cast<StoreInst>(&instruction))
-    add(store->getPointerOperand(), store->getValueOperand()->getType(), store->getAlign(), "store", Access::Store);
+    add(store->getPointerOperand(), store->getValueOperand()->getType(), store->getAlign(), "store");
   else if (auto *atomic = dyn_cast<AtomicRMWInst>(&instruction))
-    add(atomic->getPointerOperand(), atomic->getType(), atomic->getAlign(), "atomicrmw", Access::Atomic);
+    add(atomic->getPointerOperand(), atomic->getType(), atomic->getAlign(), "atomicrmw");
   else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction))
-    add(exchange->getPointerOperand(), exchange->getNewValOperand()->getType(), exchange->getAlign(), "cmpxchg",
-        Access::Atomic);
+    add(exchange->getPointerOperand(), exchange->getNewValOperand()->getType(), exchange->getAlign(), "cmpxchg");
   else if (auto *memory = dyn_cast<MemIntrinsic>(&instruction)) {
     accesses.push_back({memory, memory->getDest(), memory->getLength(), 0, memory->getDestAlign().valueOrOne().value(),
-                        isa<MemSetInst>(memory) ? "memset" : "memcpy to", Access::Store});
+                        isa<MemSetInst>(memory) ? "memset" : "memcpy to"});
     if (auto *transfer = dyn_cast<MemTransferInst>(memory))
       accesses.push_back({memory, transfer->getSource(), memory->getLength(), 0,
-                          transfer->getSourceAlign().valueOrOne().value(), "memcpy from", Access::Load});
+                          transfer->getSourceAlign().valueOrOne().value(), "memcpy from"});
   }
 }
 
 /// Whether the machine itself made the access, or it goes to the thread's own stack.
-static bool isOwn(const Place &access, Rewriter &rewriter) {
+static bool isOwn(const Access &access, Rewriter &rewriter) {
   const Value *object = getUnderlyingObject(access.pointer, /*MaxLookup=*/0);
   if (isa<AllocaInst>(object) || object == rewriter.thread || object == rewriter.block)
     return true;
@@ -67,10 +64,10 @@ static bool isOwn(const Place &access, Rewriter &rewriter) {
 }
 
 void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
-  SmallVector<Place> accesses;
+  SmallVector<Access> accesses;
   for (Instruction &instruction : instructions(function))
     collect(instruction, accesses);
-  erase_if(accesses, [&](const Place &access) { return isOwn(access, r); });
+  erase_if(accesses, [&](const Access &access) { return isOwn(access, r); });
   IRBuilder<> &b = r.builder;
   MDNode *unlikely = MDBuilder(function.getContext()).createUnlikelyBranchWeights();
   auto *entryPoint = cast<Instruction>(r.block)->getNextNode();
@@ -78,7 +75,7 @@ void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
   Value *cache = r.loadField(r.block, offsetof(Block, cache), b.getPtrTy());
   Value *shared = r.loadField(r.block, offsetof(Block, shared), b.getInt64Ty());
   Value *sharedSize = r.loadField(r.block, offsetof(Block, sharedSize), b.getInt64Ty());
-  for (Place &access : accesses) {
+  for (Access &access : accesses) {
     b.SetInsertPoint(access.instruction);
     Site &site = r.addSite(access.what);
     site.bytes = access.size;
@@ -98,15 +95,6 @@ void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
     }
     if (bad && access.align > 1)
       bad = b.CreateOr(bad, b.CreateICmpNE(b.CreateAnd(address, access.align - 1), b.getInt64(0)));
-    if (r.kernel.checksRaces && (isShared || access.pointer->getType()->getPointerAddressSpace() == 0)) {
-      Site &race = r.addSite(access.what);
-      race.bytes = access.size;
-      race.mode = static_cast<int>(access.kind);
-      r.pass(0, address);
-      if (access.bytes)
-        r.pass(2, b.CreateZExtOrTrunc(access.bytes, b.getInt64Ty()));
-      r.call(touch, race);
-    }
     if (bad)
       b.SetInsertPoint(SplitBlockAndInsertIfThen(bad, access.instruction, /*Unreachable=*/false, unlikely));
     r.pass(0, address);

@@ -186,12 +186,11 @@ Expected<CompiledKernel *> Emulator::compile(const KernelInfo &info) {
   kernel = std::make_unique<CompiledKernel>();
   kernel->info = &info;
   kernel->constants = constants;
-  kernel->checksRaces = options.checkRaces;
   auto code = copy([&](const GlobalValue *value) {
     auto *function = dyn_cast<Function>(value);
     return function && (function->getName() == info.name || function->getCallingConv() != CallingConv::PTX_Kernel);
   });
-  if (Error error = rewriteKernel(*code, *kernel, options.checkAccesses || options.checkRaces))
+  if (Error error = rewriteKernel(*code, *kernel, options.checkAccesses))
     return error;
   for (Function &function : make_early_inc_range(*code))
     if (function.getName() != info.name && function.use_empty())

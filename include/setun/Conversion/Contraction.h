@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef SETUN_LIB_CONVERSION_DENSETOLOOPS_CONTRACTION_H
-#define SETUN_LIB_CONVERSION_DENSETOLOOPS_CONTRACTION_H
+#ifndef SETUN_CONVERSION_CONTRACTION_H
+#define SETUN_CONVERSION_CONTRACTION_H
 
 #include "setun/Conversion/LoopEmitter.h"
 
@@ -44,21 +44,6 @@ struct Contraction {
   mlir::Value read(LoopEmitter &e, const ProductOperand &operand, const Line &line, mlir::Value at, Lanes lanes) const;
 };
 
-/// Rows of the largest block, and columns of one whose right operand is [N, K].
-constexpr int64_t kBlockRows = 64;
-constexpr int64_t kDotColumns = 16;
-
-/// Rows [mFrom, mTo) and columns [nFrom, nTo) of the result, at the batch indices in `ivs`.
-struct ProductBlock {
-  llvm::SmallVector<mlir::Value> ivs;
-  mlir::Value mFrom, mTo, nFrom, nTo;
-  /// What is known to divide the numbers of rows and columns of this block.
-  int64_t mMultiple = 1, nMultiple = 1;
-};
-
-void emitDotBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block);
-void emitColumnBlock(LoopEmitter &e, const Contraction &op, const ProductBlock &block, int64_t maxColumns);
-
 } // namespace setun
 
-#endif // SETUN_LIB_CONVERSION_DENSETOLOOPS_CONTRACTION_H
+#endif // SETUN_CONVERSION_CONTRACTION_H

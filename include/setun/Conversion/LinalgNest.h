@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef SETUN_LIB_CONVERSION_UTILS_LINALGNEST_H
-#define SETUN_LIB_CONVERSION_UTILS_LINALGNEST_H
+#ifndef SETUN_CONVERSION_LINALGNEST_H
+#define SETUN_CONVERSION_LINALGNEST_H
 
 #include "setun/Conversion/LoopEmitter.h"
 
@@ -46,6 +46,19 @@ struct LinalgNest {
                                           mlir::Operation *combiner = nullptr) const;
 };
 
+/// How a nest with one destination folds into it.
+struct NestReduction {
+  mlir::Operation *combiner; // the one op that reads the destination and is yielded
+  mlir::Type sumType;        // that sums are kept in
+  llvm::SmallVector<int64_t> kept, reduced; // loops
+
+  static std::optional<NestReduction> match(const LinalgNest &nest);
+  mlir::Value identity(LoopEmitter &e, int64_t width) const;
+  mlir::Value combine(LoopEmitter &e, mlir::Value sum, mlir::Value value) const;
+  /// Whether some input has the innermost sum as its last dimension: its elements stand side by side.
+  bool isAlongLast(const LinalgNest &nest) const;
+};
+
 /// Independent loops over `sizes`: the outermost that is not a single step is shared by threads. `work` is what one
 /// innermost step does.
 void emitParallelNest(LoopEmitter &e, llvm::ArrayRef<mlir::Value> sizes, mlir::Value work,
@@ -53,4 +66,4 @@ void emitParallelNest(LoopEmitter &e, llvm::ArrayRef<mlir::Value> sizes, mlir::V
 
 } // namespace setun
 
-#endif // SETUN_LIB_CONVERSION_UTILS_LINALGNEST_H
+#endif // SETUN_CONVERSION_LINALGNEST_H
