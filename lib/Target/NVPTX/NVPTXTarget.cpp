@@ -12,9 +12,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "setun/Target/Kernels/KernelLevel.h"
-#include "setun/Target/Kernels/Kernels.h"
+#include "ProductForms.h"
 #include "setun/Target/NVPTX/Passes.h"
+#include "setun/Target/NVPTX/ProductKernels.h"
 
 #include "setun/Conversion/Passes.h"
 #include "setun/Transforms/Passes.h"
@@ -22,6 +22,7 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
@@ -49,8 +50,8 @@ static void lowerKernels(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createConvertGpuOpsToNVVMOps()); // loads of vectors from shared memory, too: it knows the address space
   pm.addPass(createConvertNVGPUToNVVMPass());
-  pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertVectorToLLVMPass()); // it knows nothing of shared memory, which is pointers by now
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createUBToLLVMConversionPass());
@@ -72,8 +73,15 @@ static void addKernels(OpPassManager &pm) {
 namespace {
 
 struct NVPTXLevel final : KernelLevel {
-  NVPTXLevel(const Target &target, LevelInfo info, std::string features)
-      : KernelLevel(target, std::move(info)), backendFeatures(std::move(features)) {}
+  NVPTXLevel(const Target &target, LevelInfo info, std::string features, nvptx::DeviceRates rates)
+      : KernelLevel(target, std::move(info)), backendFeatures(std::move(features)), rates(rates) {}
+
+  /// By all processors, with the launch of a kernel.
+  ProductPlan getPlan(const ProductShape &shape, const PackedLayout &layout, Products products) const override {
+    ProductPlan plan = KernelLevel::getPlan(shape, layout, products);
+    plan.nanoseconds += nvptx::kLaunchNs;
+    return plan;
+  }
 
   void extendPipeline(PipelinePoint point, OpPassManager &pm, const LevelOptions &options) const override {
     if (point == PipelinePoint::BeforeBufferize)
@@ -95,23 +103,34 @@ struct NVPTXLevel final : KernelLevel {
   }
 
 protected:
-  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &, Products) const override {
-    return getAddSubForm(getInfo(), shape, tokens, {1000, 1000, 1000, 1000, 1000});
+  ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &,
+                      Products products) const override {
+    return nvptx::getDeviceForm(shape, tokens, products, rates);
   }
-  void emitProduct(KernelBuilder &b, const Product &p, Products) const override { emitAddSubProduct(b, p, 32); }
+  void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
+    // The pass that calls this is every target's, and knows nothing of kernels.
+    b.getContext()->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
+    nvptx::DeviceBuilder d(b.getLoc(), b);
+    nvptx::DeviceProduct product = nvptx::makePlainProduct(d, p);
+    if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
+      return nvptx::emitAdditionProduct(d, product);
+    nvptx::emitDecodeProduct(d, product);
+  }
 
 private:
   std::string backendFeatures;
+  nvptx::DeviceRates rates;
 };
 
 struct NVPTXTarget final : Target {
   NVPTXTarget() : Target("cuda", "NVIDIA GPUs, by PTX", "") {
-    add("sm_100", "Blackwell", "+ptx86", 8000, 126 << 20);
-    add("sm_90", "Hopper", "+ptx80", 3350, 50 << 20);
-    add("sm_80", "Ampere and later", "+ptx80", 1555, 40 << 20);
+    add("sm_100", "Blackwell", "+ptx86", 8000, 126 << 20, {148, 1.85});
+    add("sm_90", "Hopper", "+ptx80", 3350, 50 << 20, {132, 1.7});
+    add("sm_80", "Ampere and later", "+ptx80", 1555, 40 << 20, {108, 1.4});
   }
 
-  void add(const char *name, const char *summary, const char *features, double memoryGBs, int64_t l2Bytes) {
+  void add(const char *name, const char *summary, const char *features, double memoryGBs, int64_t l2Bytes,
+           nvptx::DeviceRates rates) {
     LevelInfo info;
     info.name = name;
     info.summary = summary;
@@ -121,7 +140,7 @@ struct NVPTXTarget final : Target {
     info.l1Bytes = 128 << 10;
     info.l2Bytes = l2Bytes;
     info.memoryGBs = memoryGBs;
-    levels.push_back(std::make_unique<NVPTXLevel>(*this, std::move(info), features));
+    levels.push_back(std::make_unique<NVPTXLevel>(*this, std::move(info), features, rates));
   }
 
   void registerPasses() const override { nvptx::registerNVPTXPasses(); }

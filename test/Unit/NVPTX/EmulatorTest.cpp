@@ -240,6 +240,37 @@ TEST(Emulator, CatchesMutants) {
     }
 }
 
+/// With races looked for, a barrier too few is an error whatever the schedule.
+TEST(Emulator, FindsRaces) {
+  for (const Case &kernel : cases()) {
+    auto emulator = DeviceEmulator::load(assemble(kernel.text), {0, true, /*checkRaces=*/true});
+    ASSERT_TRUE(bool(emulator)) << kernel.name;
+    for (uint64_t seed = 0; seed < 9; ++seed) {
+      (*emulator)->setSeed(seed);
+      EXPECT_EQ(kernel.run(**emulator), "") << kernel.name << ", seed " << seed;
+    }
+  }
+  auto expect = [](const char *text, ::Run run, StringRef removed, StringRef replacement, StringRef told) {
+    std::string mutant = text;
+    mutant.replace(mutant.find(removed.str()), removed.size(), replacement.str());
+    auto emulator = DeviceEmulator::load(assemble(mutant), {0, true, /*checkRaces=*/true});
+    ASSERT_TRUE(bool(emulator));
+    for (uint64_t seed = 0; seed < 9; ++seed) {
+      (*emulator)->setSeed(seed);
+      std::string message = run(**emulator);
+      EXPECT_NE(message.find(told.str()), std::string::npos) << "seed " << seed << ": " << message;
+    }
+  };
+  StringRef barrier = "  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)\n";
+  expect(kernels::kReduce, runReduce, barrier, "", "of shared memory, which ");
+  expect(kernels::kPipeline, runPipeline, barrier, "", "of shared memory, which ");
+  expect(kernels::kPipeline, runPipeline, "wait.group(i32 1)", "wait.group(i32 2)", "of shared memory, which ");
+  expect(kernels::kPipeline, runPipeline, "%stage2 = urem i32 %i2, 3", "%stage2 = urem i32 %i2, 2",
+         "of shared memory, which ");
+  expect(kernels::kProduct, runProduct, "  call void @llvm.nvvm.bar.warp.sync(i32 -1)\n", "",
+         "written, with no barrier between");
+}
+
 static std::string loadError(StringRef text) {
   auto emulator = DeviceEmulator::load(assemble(text));
   return emulator ? "" : toString(emulator.takeError());

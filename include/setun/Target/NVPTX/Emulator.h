@@ -31,8 +31,11 @@ struct EmulatorOptions {
   /// Which threads run when, and when asynchronous copies arrive. 0: in order, copies as late as allowed; other seeds
   /// choose against the program. The same seed does the same again.
   uint64_t seed = 0;
-  /// Check address and alignment of every load and store; it makes kernels about twice as slow.
+  /// Check address and alignment of every load and store.
   bool checkAccesses = true;
+  /// Follow every byte of shared memory: accesses that no barrier orders, and reads of what nobody has written, are
+  /// errors under every seed. Slow.
+  bool checkRaces = false;
 };
 
 /// Bytes of the device's memory that kernels may touch.

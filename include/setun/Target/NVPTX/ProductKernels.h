@@ -27,7 +27,8 @@ namespace nvptx {
 /// for each of its `companions`: of the weight's row n + companions[i].
 using Epilogue = std::function<void(DeviceBuilder &b, Value m, Value n, ValueRange sums)>;
 
-/// Activations made by the kernel itself, for few tokens: every block makes all it needs of them.
+/// Activations made by the kernel itself, of one token at a time: every block makes all it needs of them. A grid's y
+/// counts the tokens, so weights are read again for each; of several, make them in a kernel before.
 struct Prologue {
   /// Emits code, run by all threads of a block, that fills `words` (i32, ceil(k / 4) words rounded up to a multiple of
   /// 4, in shared memory; bytes past k zero) with token m's int8 activations. It may use barriers and ends with one.
@@ -41,8 +42,14 @@ struct DeviceProduct {
   llvm::SmallVector<int64_t> companions; // offsets of weight rows whose sums belong together: {0}, or {0, n / 2}
   Value columns;                         // columns of the epilogue: n / companions.size()
   Epilogue epilogue;                     // never empty; the plain one stores into p.acc
-  std::optional<Prologue> prologue;      // of decode kernels only
+  std::optional<Prologue> prologue;      // of decode kernels only, where takesPrologue
+  /// Launched while the kernel before may still run (sm_90 and later): the kernel asks for weights first and waits for
+  /// that kernel's end before it reads or writes anything else. Its pointers must not be noalias or readonly.
+  bool dependent = false;
 };
+
+/// Whether a decode kernel can take a prologue: K is known, and a token fits in shared memory.
+bool takesPrologue(const Product &p);
 
 /// Wraps a product that stands alone: one companion, sums stored into p.acc.
 DeviceProduct makePlainProduct(DeviceBuilder &b, const Product &p);

@@ -68,6 +68,10 @@ Block *Machine::admit() {
     block.memory.resize(block.sharedSize + 1024);
   block.shared = reinterpret_cast<uint8_t *>(alignTo(reinterpret_cast<uintptr_t>(block.memory.data()), 1024));
   poison(block.shared, block.sharedSize);
+  if (kernel->checksRaces)
+    forgetAccesses(block);
+  else
+    block.bytes.clear();
 
   if (block.threads.size() < block.numThreads)
     block.threads.resize(block.numThreads);
@@ -81,7 +85,7 @@ Block *Machine::admit() {
     warp.block = &block;
     warp.index = w;
     warp.exists = warp.alive = warp.ready = lanes == 32 ? ~0u : (1u << lanes) - 1;
-    warp.numMeetings = 0;
+    warp.numMeetings = warp.time = 0;
     std::memset(warp.barrierSite, 0, sizeof warp.barrierSite);
     for (uint32_t lane = 0; lane < lanes; ++lane, ++t) {
       Thread &thread = block.threads[t];

@@ -24,39 +24,42 @@ using namespace setun::nvptx;
 using namespace setun::nvptx::emulator;
 
 namespace {
-struct Access {
+struct Place {
   Instruction *instruction;
   Value *pointer;
   Value *bytes; // null: `size`
   uint64_t size, align;
   const char *what;
+  Access kind;
 };
 } // namespace
 
-static void collect(Instruction &instruction, SmallVectorImpl<Access> &accesses) {
+static void collect(Instruction &instruction, SmallVectorImpl<Place> &accesses) {
   const DataLayout &layout = instruction.getDataLayout();
-  auto add = [&](Value *pointer, Type *type, Align align, const char *what) {
-    accesses.push_back({&instruction, pointer, nullptr, layout.getTypeStoreSize(type), align.value(), what});
+  auto add = [&](Value *pointer, Type *type, Align align, const char *what, Access kind) {
+    accesses.push_back({&instruction, pointer, nullptr, layout.getTypeStoreSize(type), align.value(), what,
+                        instruction.isAtomic() ? Access::Atomic : kind});
   };
   if (auto *load = dyn_cast<LoadInst>(&instruction))
-    add(load->getPointerOperand(), load->getType(), load->getAlign(), "load");
+    add(load->getPointerOperand(), load->getType(), load->getAlign(), "load", Access::Load);
   else if (auto *store = dyn_cast<StoreInst>(&instruction))
-    add(store->getPointerOperand(), store->getValueOperand()->getType(), store->getAlign(), "store");
+    add(store->getPointerOperand(), store->getValueOperand()->getType(), store->getAlign(), "store", Access::Store);
   else if (auto *atomic = dyn_cast<AtomicRMWInst>(&instruction))
-    add(atomic->getPointerOperand(), atomic->getType(), atomic->getAlign(), "atomicrmw");
+    add(atomic->getPointerOperand(), atomic->getType(), atomic->getAlign(), "atomicrmw", Access::Atomic);
   else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction))
-    add(exchange->getPointerOperand(), exchange->getNewValOperand()->getType(), exchange->getAlign(), "cmpxchg");
+    add(exchange->getPointerOperand(), exchange->getNewValOperand()->getType(), exchange->getAlign(), "cmpxchg",
+        Access::Atomic);
   else if (auto *memory = dyn_cast<MemIntrinsic>(&instruction)) {
     accesses.push_back({memory, memory->getDest(), memory->getLength(), 0, memory->getDestAlign().valueOrOne().value(),
-                        isa<MemSetInst>(memory) ? "memset" : "memcpy to"});
+                        isa<MemSetInst>(memory) ? "memset" : "memcpy to", Access::Store});
     if (auto *transfer = dyn_cast<MemTransferInst>(memory))
       accesses.push_back({memory, transfer->getSource(), memory->getLength(), 0,
-                          transfer->getSourceAlign().valueOrOne().value(), "memcpy from"});
+                          transfer->getSourceAlign().valueOrOne().value(), "memcpy from", Access::Load});
   }
 }
 
 /// Whether the machine itself made the access, or it goes to the thread's own stack.
-static bool isOwn(const Access &access, Rewriter &rewriter) {
+static bool isOwn(const Place &access, Rewriter &rewriter) {
   const Value *object = getUnderlyingObject(access.pointer, /*MaxLookup=*/0);
   if (isa<AllocaInst>(object) || object == rewriter.thread || object == rewriter.block)
     return true;
@@ -64,10 +67,10 @@ static bool isOwn(const Access &access, Rewriter &rewriter) {
 }
 
 void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
-  SmallVector<Access> accesses;
+  SmallVector<Place> accesses;
   for (Instruction &instruction : instructions(function))
     collect(instruction, accesses);
-  erase_if(accesses, [&](const Access &access) { return isOwn(access, r); });
+  erase_if(accesses, [&](const Place &access) { return isOwn(access, r); });
   IRBuilder<> &b = r.builder;
   MDNode *unlikely = MDBuilder(function.getContext()).createUnlikelyBranchWeights();
   auto *entryPoint = cast<Instruction>(r.block)->getNextNode();
@@ -75,7 +78,7 @@ void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
   Value *cache = r.loadField(r.block, offsetof(Block, cache), b.getPtrTy());
   Value *shared = r.loadField(r.block, offsetof(Block, shared), b.getInt64Ty());
   Value *sharedSize = r.loadField(r.block, offsetof(Block, sharedSize), b.getInt64Ty());
-  for (Access &access : accesses) {
+  for (Place &access : accesses) {
     b.SetInsertPoint(access.instruction);
     Site &site = r.addSite(access.what);
     site.bytes = access.size;
@@ -95,6 +98,15 @@ void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
     }
     if (bad && access.align > 1)
       bad = b.CreateOr(bad, b.CreateICmpNE(b.CreateAnd(address, access.align - 1), b.getInt64(0)));
+    if (r.kernel.checksRaces && (isShared || access.pointer->getType()->getPointerAddressSpace() == 0)) {
+      Site &race = r.addSite(access.what);
+      race.bytes = access.size;
+      race.mode = static_cast<int>(access.kind);
+      r.pass(0, address);
+      if (access.bytes)
+        r.pass(2, b.CreateZExtOrTrunc(access.bytes, b.getInt64Ty()));
+      r.call(touch, race);
+    }
     if (bad)
       b.SetInsertPoint(SplitBlockAndInsertIfThen(bad, access.instruction, /*Unreachable=*/false, unlikely));
     r.pass(0, address);

@@ -126,6 +126,7 @@ void setun::nvptx::emulator::barrier(Thread *thread, const Site *site) {
   uint32_t sum = barrier.sum, all = barrier.expected;
   uint32_t results[] = {0, sum, sum == all, sum != 0};
   barrier.arrived = 0;
+  ++block.time;
   for (uint32_t w = 0; w < block.numWarps; ++w) {
     Warp &warp = block.warps[w];
     if (!warp.barrierSite[number])
@@ -154,6 +155,7 @@ void setun::nvptx::emulator::barrierArrive(Thread *thread, const Site *site) {
   if (!arrive(*thread, *site, number, thread->in[1]))
     return;
   block.barriers[number].arrived = 0;
+  ++block.time;
   for (uint32_t w = 0; w < block.numWarps; ++w) {
     Warp &warp = block.warps[w];
     warp.barrierSite[number] = nullptr;
@@ -170,7 +172,7 @@ template <class F> static void forLanes(uint32_t lanes, F body) {
     body(llvm::countr_zero(lanes));
 }
 
-void setun::nvptx::emulator::computeNothing(Warp &, uint32_t, const Site &) {}
+void setun::nvptx::emulator::computeNothing(Warp &warp, uint32_t, const Site &) { ++warp.time; }
 
 [[noreturn]] static LLVM_ATTRIBUTE_NOINLINE void failSource(Thread &thread, const Site &site, int from,
                                                             uint32_t lanes) {

@@ -186,11 +186,12 @@ Expected<CompiledKernel *> Emulator::compile(const KernelInfo &info) {
   kernel = std::make_unique<CompiledKernel>();
   kernel->info = &info;
   kernel->constants = constants;
+  kernel->checksRaces = options.checkRaces;
   auto code = copy([&](const GlobalValue *value) {
     auto *function = dyn_cast<Function>(value);
     return function && (function->getName() == info.name || function->getCallingConv() != CallingConv::PTX_Kernel);
   });
-  if (Error error = rewriteKernel(*code, *kernel, options.checkAccesses))
+  if (Error error = rewriteKernel(*code, *kernel, options.checkAccesses || options.checkRaces))
     return error;
   for (Function &function : make_early_inc_range(*code))
     if (function.getName() != info.name && function.use_empty())

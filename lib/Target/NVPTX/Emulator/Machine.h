@@ -52,6 +52,7 @@ struct AsyncCopy {
   uint8_t *destination;
   const uint8_t *source;
   uint32_t bytes, sourceBytes;
+  bool early; // has been done before anybody waited
 };
 
 /// A thread's asynchronous copies, oldest first.
@@ -100,6 +101,20 @@ struct Thread {
   AsyncCopies *copies;
 };
 
+/// When an access was: by whom, after how many barriers of the block and of the warp.
+struct AccessTime {
+  uint16_t thread, warp;
+  uint32_t blockTime, warpTime;
+};
+
+/// What is known of a byte of shared memory.
+struct ByteState {
+  AccessTime written, read;
+  bool pending;   // an asynchronous copy is on its way
+  bool contested; // written by several threads, which may be if all wrote `value`
+  uint8_t value;
+};
+
 struct Meeting {
   uint32_t mask, arrived; // nobody has arrived: free
   const Site *site;
@@ -112,6 +127,7 @@ struct Warp {
   uint32_t numMeetings;
   Meeting meetings[32];
   const Site *barrierSite[16];
+  uint32_t time; // how often its lanes have met at bar.warp.sync
 };
 
 struct Barrier {
@@ -135,6 +151,8 @@ struct Block {
   std::vector<Thread> threads;
   std::vector<Warp> warps;
   std::vector<uint8_t> memory;
+  std::vector<ByteState> bytes; // of shared memory, if races are looked for
+  uint32_t time = 0;            // how often its threads have met at a barrier
   Block() = default;
   Block(const Block &) = delete;
   ~Block();
@@ -161,6 +179,7 @@ struct CompiledKernel {
   uint64_t stackBytes = 0;
   std::deque<Site> sites; // keeps addresses
   unsigned numChecks = 0; // sites with an entry in Block::cache
+  bool checksRaces = false;
   std::vector<MemoryRange> constants;
 };
 
@@ -220,6 +239,12 @@ private:
 
 /// Fills memory that nothing has been written to: NaN in f16, bf16 and f32, far from zero in i8.
 void poison(uint8_t *begin, uint64_t bytes);
+
+// Races of shared memory; see Races.cpp.
+enum class Access { Load, Store, Atomic, Request, Arrive };
+void forgetAccesses(Block &block);
+void touchShared(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, Access kind);
+void touch(Thread *thread, const Site *site); // in[0,1]: address, in[2,3]: bytes; Site::mode: an Access
 
 /// f16 by hand, for processors without.
 float halfToFloat(uint16_t bits);

@@ -110,7 +110,7 @@ void setun::nvptx::emulator::computeMmaF16(Warp &warp, uint32_t, const Site &sit
 }
 
 /// The row of eight 16-bit elements that lane `lane` points to.
-static uint8_t *rowOf(Warp &warp, int lane, const Site &site) {
+static uint8_t *rowOf(Warp &warp, int lane, const Site &site, Access kind) {
   Thread &thread = warp.threads[lane];
   uint64_t address = uint64_t(thread.in[1]) << 32 | thread.in[0];
   uint64_t offset = address - reinterpret_cast<uint64_t>(warp.block->shared);
@@ -120,6 +120,8 @@ static uint8_t *rowOf(Warp &warp, int lane, const Site &site) {
   if (address % 16)
     warp.block->machine->fail(
         thread, formatv("{0} at byte {1} of shared memory: rows begin at multiples of 16", site.what, offset));
+  if (!warp.block->bytes.empty())
+    touchShared(thread, site, address, 16, kind);
   return reinterpret_cast<uint8_t *>(address);
 }
 
@@ -129,7 +131,7 @@ void setun::nvptx::emulator::computeLoadMatrix(Warp &warp, uint32_t, const Site 
   for (int tile = 0; tile < count; ++tile) {
     uint16_t rows[8][8];
     for (int row = 0; row < 8; ++row)
-      std::memcpy(rows[row], rowOf(warp, 8 * tile + row, site), 16);
+      std::memcpy(rows[row], rowOf(warp, 8 * tile + row, site, Access::Load), 16);
     for (int lane = 0; lane < 32; ++lane) {
       int g = lane / 4, t = lane % 4 * 2;
       uint16_t low = transposed ? rows[t][g] : rows[g][t], high = transposed ? rows[t + 1][g] : rows[g][t + 1];
@@ -150,6 +152,6 @@ void setun::nvptx::emulator::computeStoreMatrix(Warp &warp, uint32_t, const Site
       (transposed ? rows[t + 1][g] : rows[g][t + 1]) = value >> 16;
     }
     for (int row = 0; row < 8; ++row)
-      std::memcpy(rowOf(warp, 8 * tile + row, site), rows[row], 16);
+      std::memcpy(rowOf(warp, 8 * tile + row, site, Access::Store), rows[row], 16);
   }
 }

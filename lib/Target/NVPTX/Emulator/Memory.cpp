@@ -43,14 +43,16 @@ void setun::nvptx::emulator::copyAsync(Thread *thread, const Site *site) {
     machine.fail(*thread, formatv("{0} of {1} bytes", site->what, sourceBytes));
   if (sourceBytes)
     machine.checkRange(*thread, *site, from, sourceBytes, /*remember=*/false);
+  if (!thread->block->bytes.empty())
+    touchShared(*thread, *site, to, bytes, Access::Request);
   auto *destination = reinterpret_cast<uint8_t *>(to);
   poison(destination, bytes);
   if (!thread->copies)
     thread->copies = new AsyncCopies;
-  thread->copies->open.push_back({destination, reinterpret_cast<const uint8_t *>(from), bytes, sourceBytes});
+  thread->copies->open.push_back({destination, reinterpret_cast<const uint8_t *>(from), bytes, sourceBytes, false});
   if (machine.hurries()) {
     perform(thread->copies->open.back());
-    thread->copies->open.pop_back();
+    thread->copies->open.back().early = true;
   }
 }
 
@@ -61,13 +63,21 @@ void setun::nvptx::emulator::commitCopies(Thread *thread, const Site *) {
   thread->copies->open.clear();
 }
 
+/// A copy has been waited for.
+static void arrive(Thread &thread, const AsyncCopy &copy) {
+  if (!copy.early)
+    perform(copy);
+  if (!thread.block->bytes.empty())
+    touchShared(thread, Site(), reinterpret_cast<uint64_t>(copy.destination), copy.bytes, Access::Arrive);
+}
+
 void setun::nvptx::emulator::finishCopies(Thread &thread, size_t groupsThatStay) {
   if (!thread.copies)
     return;
   auto &groups = thread.copies->groups;
   while (groups.size() > groupsThatStay) {
     for (const AsyncCopy &copy : groups.front())
-      perform(copy);
+      arrive(thread, copy);
     groups.pop_front();
   }
 }
@@ -75,8 +85,9 @@ void setun::nvptx::emulator::finishCopies(Thread &thread, size_t groupsThatStay)
 void setun::nvptx::emulator::hurryCopies(Thread &thread) {
   if (thread.copies && !thread.copies->groups.empty() && thread.block->machine->hurries())
     for (AsyncCopy &copy : thread.copies->groups.front()) {
-      perform(copy);
-      copy.bytes = copy.sourceBytes = 0;
+      if (!copy.early)
+        perform(copy);
+      copy.early = true;
     }
 }
 
@@ -87,7 +98,7 @@ void setun::nvptx::emulator::waitAllCopies(Thread *thread, const Site *) {
   if (!thread->copies)
     return;
   for (const AsyncCopy &copy : thread->copies->open)
-    perform(copy);
+    arrive(*thread, copy);
   thread->copies->open.clear();
 }
 

@@ -36,7 +36,7 @@ static CUresult load(CUmodule *module, StringRef bitcode) {
   Fake &state = fake();
   auto loaded = std::make_unique<CUmod_st>();
   loaded->image = bitcode.str();
-  auto emulator = DeviceEmulator::load(loaded->image, {state.seed, state.checks});
+  auto emulator = DeviceEmulator::load(loaded->image, {state.seed, state.checks, state.races});
   if (!emulator)
     return refuse(CUDA_ERROR_INVALID_IMAGE, toString(emulator.takeError()));
   loaded->emulator = std::move(*emulator);
