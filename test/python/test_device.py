@@ -162,3 +162,47 @@ del session; gc.collect()"""
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     left = json.loads(log.read_text().splitlines()[-1])["left"]
     assert not any(left.values()), left
+
+
+@pytest.mark.parametrize("fails, opens, runs", [
+    ("cuDevicePrimaryCtxRetain", "Fake GPU sm_90 cannot be used: CUDA_ERROR_UNKNOWN", []),
+    ("cuMemAlloc:1", "the weights do not fit: 64 bytes are needed, and ", []),
+    ("cuMemHostAlloc:2", "the weights cannot be copied to Fake GPU sm_90: CUDA_ERROR_OUT_OF_MEMORY", []),
+    ("cuMemcpyHtoDAsync:1", "the weights cannot be copied", []),
+    ("cuStreamSynchronize:1", "the weights cannot be copied", []),
+    ("cuModuleGetFunction", "the model's device code has no kernel '", []),
+    ("cuMemAlloc:2", "are needed, and ", []),
+    ("cuMemAlloc:3", "", ["out of memory: output 'y/0' takes 24 bytes; 64 bytes are needed", "", ""]),
+    ("cuMemHostAlloc:4", "", ["out of memory: 'y/0' takes 24 bytes of the host", "", ""]),
+    ("cuLaunchKernelEx:1", "", ["cannot be launched: CUDA_ERROR_UNKNOWN", "", ""]),
+    ("cuStreamSynchronize:2", "", ["the kernels failed on Fake GPU sm_90", "", ""]),
+    ("cuMemcpyDtoHAsync:2", "", ["'y/0' cannot be read", "", ""]),
+    ("cuLaunchKernelEx:3", "", ["", "", ""]),  # in a capture: the run goes on without a graph
+    ("cuStreamBeginCapture", "", ["", "", ""]),
+    ("cuGraphInstantiateWithFlags", "", ["", "", ""]),
+    ("cuGraphGetNodes", "", ["", "", ""]),
+    ("cuGraphLaunch", "", ["", "the run cannot be launched", ""]),
+])  # fmt: skip
+def test_failures(library, tmp_path, fails, opens, runs):
+    """Whatever fails once: one message, nothing left behind, and the next run is as it should be."""
+    code = f"""import gc, json, numpy as np, setun
+told = []
+try:
+    session = setun.load({str(library)!r}, device="cuda").session()
+    told.append("")
+    for i in range({len(runs)}):
+        try: told.append("" if session.run(x=np.ones((2, 4), "f"))["y/0"].tolist() == [[0.5, 0, 1]] * 2 else "wrong")
+        except setun.RuntimeError as error: told.append(str(error))
+    del session
+except setun.RuntimeError as error: told.append(str(error))
+gc.collect()
+print(json.dumps(told))"""
+    log = tmp_path / "log"
+    environment = {**os.environ, "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_FAKE_CUDA_LOG": str(log), "SETUN_FAKE_CUDA_FAIL": fails,
+                   "PYTHONPATH": str(ROOT / "python")}  # fmt: skip
+    told = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, text=True))
+    assert len(told) == 1 + len(runs)
+    for message, part in zip(told, [opens, *runs]):
+        assert part in message and bool(part) == bool(message) and "\n" not in message, message
+    left = json.loads(log.read_text().splitlines()[-1]).get("left")
+    assert left is not None and not any(left.values()), left
