@@ -39,8 +39,9 @@ constexpr int64_t kThreads = 128;
 bool touchesMemory(Operation *op) {
   if (isa<cf::AssertOp, memref::AllocaOp>(op))
     return true;
-  if (isa<ViewLikeOpInterface, memref::DimOp, memref::CastOp, memref::ExtractStridedMetadataOp, CallOpInterface,
-          RegionBranchOpInterface, scf::ForallOp, gpu::LaunchOp>(op) ||
+  if (isa<ViewLikeOpInterface, memref::DimOp, memref::CastOp, memref::ExtractStridedMetadataOp,
+          memref::ExtractAlignedPointerAsIndexOp, CallOpInterface, RegionBranchOpInterface, scf::ForallOp,
+          gpu::LaunchOp>(op) ||
       op->hasTrait<OpTrait::IsTerminator>())
     return false;
   return llvm::any_of(op->getOperandTypes(), [](Type type) { return isa<BaseMemRefType>(type); });

@@ -25,6 +25,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -109,12 +110,14 @@ protected:
   }
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
     // The pass that calls this is every target's, and knows nothing of kernels.
-    b.getContext()->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
+    b.getContext()->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>();
     nvptx::DeviceBuilder d(b.getLoc(), b);
     nvptx::DeviceProduct product = nvptx::makePlainProduct(d, p);
     if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
       return nvptx::emitAdditionProduct(d, product);
-    nvptx::emitDecodeProduct(d, product);
+    d.branch(
+        d.cmp(arith::CmpIPredicate::sle, p.m, d.index(nvptx::kDecodeTokens)),
+        [&] { nvptx::emitDecodeProduct(d, product); }, [&] { nvptx::emitPrefillProduct(d, product); });
   }
 
 private:

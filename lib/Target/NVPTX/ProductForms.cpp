@@ -14,9 +14,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "ProductForms.h"
-#include "setun/Target/NVPTX/ProductKernels.h"
+#include "setun/Target/NVPTX/PrefillKernel.h"
 
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
 using namespace setun;
+using namespace setun::nvptx;
 
 constexpr double kChunkWeights = 64;
 
@@ -33,6 +37,16 @@ ProductForm nvptx::getDeviceForm(const ProductShape &shape, int64_t tokens, Prod
     // 16 masks, 16 dp4a; one more for the activations' sum; three loads and what they need.
     double instructions = (32 + 1 + 5) / kChunkWeights;
     return {"dp4a", true, instructions, rates.lanes() / instructions};
+  }
+  if (tokens > kDecodeTokens) {
+    int64_t n = ShapedType::isDynamic(shape.n) ? 4096 : shape.n, k = ShapedType::isDynamic(shape.k) ? 4096 : shape.k;
+    PrefillPlan plan = getPrefillPlan(tokens, n, k, static_cast<int64_t>(rates.processors));
+    int64_t atOnce = plan.tile->tokens();
+    // The rate for all that is computed, as the plan rounds it up.
+    double multiplyAdds = double(llvm::alignTo(n, 16)) * llvm::alignTo(k, 16) * llvm::alignTo(tokens, atOnce);
+    std::string name =
+        ("mma.sync, " + llvm::Twine(atOnce) + " tokens x " + llvm::Twine(plan.tile->rows()) + " rows").str();
+    return {name, true, plan.instructions, multiplyAdds / plan.cycles * rates.gigahertz, atOnce};
   }
   // 4 shifts, 16 masks, 6 matrices, two loads and what they need. The matrices bind: 4096 multiply-adds each, of 2048 a
   // clock and processor, for the 2048 weights of a warp's chunk.

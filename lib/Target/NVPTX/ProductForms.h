@@ -23,7 +23,7 @@ struct DeviceRates {
 /// Nanoseconds from one kernel of a graph to the next.
 constexpr double kLaunchNs = 2000;
 
-/// What emitDecodeProduct and emitAdditionProduct do for so many tokens.
+/// What this target's products do for so many tokens.
 ProductForm getDeviceForm(const ProductShape &shape, int64_t tokens, Products products, const DeviceRates &rates);
 
 } // namespace setun::nvptx

@@ -75,4 +75,5 @@ def main() -> None:
         assemble(ptx)
 
 
-main()
+if __name__ == "__main__":
+    main()

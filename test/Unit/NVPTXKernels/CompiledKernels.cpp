@@ -60,14 +60,18 @@ std::unique_ptr<CompiledKernels> CompiledKernels::compile(llvm::StringRef source
   auto *code = llvm::cantFail(result->jit->lookup("setun_device_code")).toPtr<const setun_device_code *>();
   for (uint32_t i = 0; i < code->num_kernels; ++i)
     result->kernels.push_back(code->kernels[i]);
-  llvm::StringRef bitcode(static_cast<const char *>(code->images->data), code->images->size);
-  auto emulator = nvptx::DeviceEmulator::load(bitcode);
-  if (!emulator) {
-    llvm::logAllUnhandledErrors(emulator.takeError(), llvm::errs());
-    return nullptr;
+  result->bitcode = {static_cast<const char *>(code->images->data), code->images->size};
+  return result->replaceBitcode(result->bitcode) ? std::move(result) : nullptr;
+}
+
+bool CompiledKernels::replaceBitcode(llvm::StringRef other) {
+  auto loaded = nvptx::DeviceEmulator::load(other);
+  if (!loaded) {
+    llvm::logAllUnhandledErrors(loaded.takeError(), llvm::errs());
+    return false;
   }
-  result->emulator = std::move(*emulator);
-  return result;
+  emulator = std::move(*loaded);
+  return true;
 }
 
 struct CompiledKernels::Host : setun_rt {

@@ -47,11 +47,16 @@ public:
   std::string run(llvm::StringRef function, std::vector<void *> arguments, std::vector<nvptx::MemoryRange> memory,
                   uint64_t seed = 0);
 
+  /// What the emulator runs, and another version of it from now on; false if that cannot be read.
+  llvm::StringRef getBitcode() const { return bitcode; }
+  bool replaceBitcode(llvm::StringRef other);
+
 private:
   struct Host;
   std::unique_ptr<llvm::orc::LLJIT> jit;
   std::unique_ptr<nvptx::DeviceEmulator> emulator;
   std::vector<std::string> kernels;
+  llvm::StringRef bitcode; // in the compiled code
 };
 
 } // namespace setun::test

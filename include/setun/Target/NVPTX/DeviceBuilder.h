@@ -62,6 +62,19 @@ public:
   /// f32: a * b + c with one rounding.
   Value fma(Value a, Value b, Value c);
 
+  /// Begins to copy 16 bytes from the device's memory to shared memory, both aligned to 16. Of them the first `count`
+  /// elements are read and the others become zeros; without a count, all are read.
+  void copyAsync(Value shared, Value to, Value source, Value from, Value count = {});
+  /// The thread's copies since the last call become a group, which may be empty.
+  void commitCopies();
+  /// Until at most `groups` groups of this thread, the last ones, are not done. Other threads see them after a barrier.
+  void waitForCopies(int64_t groups);
+
+  /// mma.sync.m16n8k32 on signed bytes, by all threads of a warp: c (4 words) + a (4 words) * b (2 words). With g =
+  /// lane / 4 and q = lane % 4, word r of a is row g + 8 (r % 2), columns 4q + 16 (r / 2) and three more; word r of b
+  /// is column g, rows 4q + 16 r and three more; word r of c is row g + 8 (r / 2), column 2q + r % 2.
+  Values mmaBytes(ValueRange a, ValueRange b, ValueRange c);
+
   /// The i32 words of a vector of bytes or of wider numbers, and back.
   Value word(Value words, int64_t i) { return mlir::vector::ExtractOp::create(*this, words, i); }
 };

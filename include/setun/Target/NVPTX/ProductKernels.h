@@ -57,7 +57,8 @@ DeviceProduct makePlainProduct(DeviceBuilder &b, const Product &p);
 /// Decode: 2-bit weights, dp4a, 16-byte loads, several rows a warp; exact for any m, meant for up to kDecodeTokens.
 constexpr int64_t kDecodeTokens = 8;
 void emitDecodeProduct(DeviceBuilder &b, const DeviceProduct &product);
-/// Prefill: int8 tensor cores, for any m; meant for more than kDecodeTokens. No prologue.
+/// Prefill: int8 tensor cores, for any m; meant for more than kDecodeTokens. One or two companions; no prologue. What an
+/// epilogue reads, no other call of it may write: reading is moved before the writing of its neighbours.
 void emitPrefillProduct(DeviceBuilder &b, const DeviceProduct &product);
 /// Additions and subtractions alone, any activation type, grouped scales too; no prologue.
 void emitAdditionProduct(DeviceBuilder &b, const DeviceProduct &product);
