@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ARGMAX_THREADS = 1024 }; /* that kernel counts on them */
+
 static size_t aligned(size_t size) { return (size + SETUN_ALIGNMENT - 1) / SETUN_ALIGNMENT * SETUN_ALIGNMENT; }
 
 /* Behind the device frame and its symbols. */
@@ -183,7 +185,7 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
   int threads = 0;
   CUresult result = device->api.cuFuncGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK,
                                                    device->kernels[kernel].function);
-  if (result || threads < 1)
+  if (result || threads < ARGMAX_THREADS)
     return -1;
   struct {
     CUdeviceptr frame, logits;
@@ -193,7 +195,7 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
               queue->mailbox_on_device + CUDA_TOKEN};
   setun_launch launch = {.kernel = (uint32_t)kernel,
                          .grid = {1, 1, 1},
-                         .block = {(uint32_t)threads, 1, 1},
+                         .block = {ARGMAX_THREADS, 1, 1},
                          .params_size = sizeof params,
                          .params = &params};
   setun_cuda_launch(queue, &launch);

@@ -205,7 +205,7 @@ EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module, const char *na
   return CUDA_ERROR_NOT_FOUND;
 }
 EXPORT cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction) {
-  return *value = attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? 256 : 0, CUDA_SUCCESS;
+  return *value = attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? 1024 : 0, CUDA_SUCCESS;
 }
 EXPORT cuFuncSetAttribute(CUfunction function, CUfunction_attribute, int value) {
   return value > 232448 ? CUDA_ERROR_INVALID_VALUE : (function->allowed = value, CUDA_SUCCESS);
