@@ -18,7 +18,7 @@ import warnings
 import torch
 from torch import nn
 
-from setun import caches, graph, observe, operators, probe
+from setun import caches, graph, observe, operators, probe, slices
 from setun.errors import ExportError
 from setun.file import Writer
 from setun.proven import ProvenBitLinear, ProvenRMSNorm, replaced
@@ -240,10 +240,12 @@ def _write(
     with _quiet():
         try:
             onnx_program = torch.onnx.export(
-                program, (), dynamo=True, verbose=False, opset_version=opset, optimize=True,
+                program, (), dynamo=True, verbose=False, opset_version=opset, optimize=False,
                 input_names=plan.input_names, output_names=plan.output_names,
                 custom_translation_table=operators.translations(),
             )  # fmt: skip
+            slices.fold_sums(onnx_program.model.graph, opset, masters)
+            onnx_program.optimize()
         except Exception as error:
             raise ExportError(f"torch.onnx.export: {type(error).__name__}: {_first_lines(error)}") from error
     writer = Writer(onnx_program.model, opset)

@@ -33,19 +33,31 @@ _FLOAT = 1
 
 def bit_linear(overload: str) -> list[str]:
     """The body of a BitLinear. The overload joins words with dots: how activations are quantized (`none`, or `token` or
-    `tensor` and a spelling), `half_up` if v is not rounded half to even, `grouped` if scale is [N, G], and `bias` (added last) or
-    `inner_bias` (added to the integers, before all scales)."""
+    `tensor` and a spelling), `short` if scale and v are rounded to x's type and not to float32, `half_up` if v is not
+    rounded half to even, `grouped` if scale is [N, G], and `bias` (added last) or `inner_bias` (added to the integers,
+    before all scales)."""
     words = overload.split(".")
-    quantized, grouped = words[0] != "none", "grouped" in words
-    body = [f"x32 = Cast<to={_FLOAT}>(x)"]
+    quantized, grouped, short = words[0] != "none", "grouped" in words, "short" in words
+    body = [] if short else [f"x32 = Cast<to={_FLOAT}>(x)"]
     if quantized:
         axes = ["axes = Constant<value_ints=[-1]>()"] if words[0] == "token" else []
         largest = "ReduceMax<keepdims=1>(a, axes)" if axes else "ReduceMax<keepdims=0>(a)"
-        body += ["qmax = Constant<value_float=@qmax>()", "eps = Constant<value_float=@eps>()"]
+        if short:
+            body += ["qmax32 = Constant<value_float=@qmax>()", "qmax = CastLike(qmax32, x)"]
+            body += ["eps32 = Constant<value_float=@eps>()", "eps = CastLike(eps32, x)"]
+        else:
+            body += ["qmax = Constant<value_float=@qmax>()", "eps = Constant<value_float=@eps>()"]
         body += ["low = Constant<value_float=@low>()", "high = Constant<value_float=@high>()", *axes]
-        body += ["a = Abs(x32)", f"m = {largest}", "c = Max(m, eps)", *SPELLINGS[words[1]]]
-        half_up = ["half = Constant<value_float=0.5>()", "more = Add(v, half)", "rounded = Floor(more)"]
-        body += [*(half_up if "half_up" in words else ["rounded = Round(v)"]), "i = Clip(rounded, low, high)"]
+        spelled = [line.replace("x32", "x") if short else line for line in SPELLINGS[words[1]]]
+        body += ["a = Abs(x)" if short else "a = Abs(x32)", f"m = {largest}", "c = Max(m, eps)", *spelled]
+        rounds, v = "Round", "v"
+        if "half_up" in words:
+            rounds, v = "Floor", "more"
+            like = ["half32 = Constant<value_float=0.5>()", "half = CastLike(half32, x)"]
+            body += [*(like if short else ["half = Constant<value_float=0.5>()"]), "more = Add(v, half)"]
+        if short:
+            body, v = body + [f"v32 = Cast<to={_FLOAT}>({v})"], "v32"
+        body += [f"rounded = {rounds}({v})", "i = Clip(rounded, low, high)"]
     integers = "i" if quantized else "x32"
     if grouped:
         body += ["w = DequantizeLinear<axis=1, block_size=@block_size>(weight, scale)"]
@@ -55,7 +67,13 @@ def bit_linear(overload: str) -> list[str]:
     last = "p0"
     if "inner_bias" in words:
         body, last = body + ["p1 = Add(p0, bias)"], "p1"
-    if quantized:
+    if short and words[1] in ("divide", "reciprocal", "step"):
+        undo = "Mul" if words[1] == "step" else "Div"
+        body, last = body + [f"s32 = Cast<to={_FLOAT}>(s)", f"p2 = {undo}({last}, s32)"], "p2"
+    elif short:
+        body += [f"c32 = Cast<to={_FLOAT}>(c)", "step = Div(c32, qmax32)"]
+        body, last = body + [f"p2 = Mul({last}, step)"], "p2"
+    elif quantized:
         body, last = body + ["step = Div(c, qmax)", f"p2 = Mul({last}, step)"], "p2"
     if not grouped:
         body, last = body + [f"p3 = Mul({last}, scale)"], "p3"

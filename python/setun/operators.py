@@ -12,18 +12,25 @@ from torch import Tensor
 
 def quantize(x: Tensor, kind: str, spelling: str, qmax: float, eps: float, low: int, high: int,
              rounding: str = "even") -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The integers (float32, shape of x) and c = max(absmax, eps): [..., 1] for each token, [] for the whole tensor."""
+    """The integers (shape of x) and what one step of the grid is worth, [..., 1] for each token or [] for the whole
+    tensor, both float32. All before the integers is rounded to x's type, which a step of a short one remembers."""
     c = x.abs().amax(-1, keepdim=True) if kind == "token" else x.abs().amax()
     c = torch.maximum(c, torch.tensor(eps, dtype=x.dtype, device=x.device))
     q = torch.tensor(qmax, dtype=x.dtype, device=x.device)
+    times = {"divide": lambda: q / c, "reciprocal": lambda: c.reciprocal() * q, "step": lambda: c / q}
+    s = times[spelling]() if spelling in times else None
     spelled = {
-        "divide": lambda: x * (q / c),
-        "reciprocal": lambda: x * (c.reciprocal() * q),
-        "step": lambda: x / (c / q),
+        "divide": lambda: x * s,
+        "reciprocal": lambda: x * s,
+        "step": lambda: x / s,
         "normalize": lambda: x / c * q,
         "scale_first": lambda: x * q / c,
     }[spelling]()
-    return (spelled.round() if rounding == "even" else (spelled + 0.5).floor()).clamp(low, high), c
+    rounded = spelled.float().round() if rounding == "even" else (spelled + 0.5).float().floor()
+    step = c.float() / qmax
+    if x.dtype in (torch.float16, torch.bfloat16) and s is not None:
+        step = s.float() if spelling == "step" else s.float().reciprocal()
+    return rounded.clamp(low, high), step
 
 
 @torch.library.custom_op("setun::bit_linear", mutates_args=())
@@ -32,17 +39,18 @@ def bit_linear(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, ov
     """x [..., K] float, weight [N, K] int8 trits, scale float32 [], [N] or [N, G], bias [N] -> [..., N] of x's dtype."""
     words = overload.split(".")
     wide = x.float()
-    c = None
+    step = None
     if words[0] != "none":
-        wide, c = quantize(wide, words[0], words[1], qmax, eps, low, high, "up" if "half_up" in words else "even")
+        rounding = "up" if "half_up" in words else "even"
+        wide, step = quantize(x if "short" in words else wide, words[0], words[1], qmax, eps, low, high, rounding)
     trits = weight.float()
     if scale.dim() == 2:
         trits = (trits.unflatten(1, (scale.shape[1], -1)) * scale[:, :, None]).flatten(1)
     y = wide @ trits.T
     if "inner_bias" in words:
         y = y + bias
-    if c is not None:
-        y = y * (c / torch.tensor(qmax, dtype=torch.float32))
+    if step is not None:
+        y = y * step
     if scale.dim() != 2:
         y = y * scale
     if "bias" in words:

@@ -108,6 +108,8 @@ def _inputs(call: observe.Call) -> list[Tensor]:
         ties[:, 0] = largest[:, 0].float()
         sets.append(ties)
     sets.append(noise * torch.tensor([1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 3e-6])[:, None])
+    if call.dtype == torch.float16:  # there a quantizer may give what is not finite: the last ones tell biases
+        sets.append(noise * torch.tensor([0.05, 0.03, 0.02, 0.01, 0.008, 0.006])[:, None])
     lead = (1,) * (len(call.shape) - 2)
     return [
         rows.to(call.dtype).reshape(*lead, 6, k) if lead or len(call.shape) == 2 else rows[0].to(call.dtype)
@@ -151,7 +153,7 @@ def find_bit_linear(module: nn.Module, call: observe.Call) -> BitLinear | str | 
     found = None
     for norm, inputs in _normed(module, runs):
         wide = [_rows(x).float() for x in inputs]
-        quantizer = find_quantizer(wide, [run.products[0].left for run in runs], _epsilons(module))
+        quantizer = find_quantizer(wide, [run.products[0].left for run in runs], _epsilons(module), inputs[0].dtype)
         if quantizer is not None:
             found = (norm, inputs, quantizer)
             break
@@ -199,7 +201,7 @@ def _tell_spelling(module: nn.Module, call: observe.Call, runs: list[observe.Run
     runs.insert(0, run)
     inputs.insert(0, more)
     wides = [_rows(x).float() for x in inputs]
-    told = find_quantizer(wides, [r.products[0].left for r in runs], _epsilons(module))
+    told = find_quantizer(wides, [r.products[0].left for r in runs], _epsilons(module), inputs[0].dtype)
     return None if told is None else (norm, inputs, told)
 
 
@@ -215,11 +217,14 @@ def fit_result(module: nn.Module, layer: BitLinear, runs: list[observe.Run], inp
     else:
         matrix = matrix * layer.scale.double()
     for x in inputs:
-        integers, c = layer.quantizer.apply(x) if layer.quantizer else (x, None)
+        integers, worth = layer.quantizer.apply(x) if layer.quantizer else (x, None)
         base.append(integers.double() @ matrix.T)
         one = torch.ones(len(x), 1, dtype=torch.float64)
-        step.append(one if c is None else c.double() / layer.quantizer.qmax * one)
+        step.append(one if worth is None else worth.double() * one)
     base, step = torch.cat(base), torch.cat(step)
+    # In float16 tiny rows may overflow the layer's own quantizer.
+    finite = (y.isfinite() & base.isfinite()).all(1) & step.isfinite().all(1) & (step > 0).all(1)
+    y, base, step = y[finite], base[finite], step[finite]
     numbers = [t.detach().double() for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()]
     # The last run is of tiny numbers: it tells biases, the others tell factors.
     tiny = len(_rows(runs[-1].y))
@@ -238,7 +243,7 @@ def fit_result(module: nn.Module, layer: BitLinear, runs: list[observe.Run], inp
             rest = target - known * factor
             bias = rest[-tiny:].median(0).values if kind == "bias" else rest.median(0).values / factor
             own = [n for n in numbers if n.shape == bias.shape]
-            bias = _snap(bias, own + [n * factor for n in own], 64 * torch.finfo(runs[0].y.dtype).eps)
+            bias = _snap(bias, own + [n * factor for n in own], _tolerance(runs[0].y.dtype))
         candidate = _finish(layer, factor, bias, kind == "inner_bias")
         if candidate is not None and _explains(module, candidate, runs):
             return candidate
@@ -251,16 +256,21 @@ def _slopes(x: Tensor, y: Tensor) -> Tensor:
     return (x * y).sum(0) / (x * x).sum(0)
 
 
+def _tolerance(dtype: torch.dtype) -> float:
+    """How far a number that was measured on results of this type may lie from what it is."""
+    return 64 * torch.finfo(dtype).eps if dtype in (torch.float32, torch.float64) else 4 * torch.finfo(dtype).eps
+
+
 def _snap(value: Tensor, candidates: list[Tensor], tolerance: float) -> Tensor:
-    for candidate in candidates:
-        if (value - candidate).abs().max() <= tolerance * candidate.abs().max().clamp(min=1e-12):
-            return candidate
-    return value
+    """The nearest of the candidates, if it is near."""
+    off = [float((value - c).abs().max() / c.abs().max().clamp(min=1e-12)) for c in candidates]
+    nearest = min(range(len(off)), key=off.__getitem__, default=None)
+    return value if nearest is None or not off[nearest] <= tolerance else candidates[nearest]
 
 
 def _snap_factor(factor: Tensor, layer: BitLinear, numbers: list[Tensor], known: Tensor, dtype: torch.dtype) -> Tensor:
     """One factor if all columns have one, and the number that the module holds if it is that."""
-    tolerance = 64 * torch.finfo(dtype).eps
+    tolerance = _tolerance(dtype)
     alive = (known != 0).any(0) & factor.isfinite()
     if not alive.any():
         return torch.ones((), dtype=torch.float64)
@@ -307,7 +317,9 @@ def _explains(module: nn.Module, layer: BitLinear, runs: list[observe.Run]) -> b
         bound = seen @ matrix.T + (0 if layer.bias is None else layer.bias.abs())
         bound = bound + seen.amax(-1, keepdim=True) * matrix.amax()
         ulp = torch.finfo(run.y.dtype).eps
-        if not ((_rows(mine).float() - _rows(run.y).float()).abs() <= 4 * ulp * bound + 1e-30).all():
+        off = (_rows(mine).float() - _rows(run.y).float()).abs()
+        least = torch.finfo(torch.float16).smallest_normal if run.y.dtype == torch.float16 else 1e-30
+        if not ((off <= 4 * ulp * bound + least) | ~_rows(run.y).isfinite()).all():
             return False
     return True
 

@@ -1,12 +1,14 @@
 """setun.export: every file runs in onnxruntime and in ours and agrees with torch; functions and weights are what they
 should be."""
 
+import ml_dtypes
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 import torch.nn.functional as F
-from exporting import check, run_native, run_onnxruntime, setun
+from exporting import check, close, run_native, run_onnxruntime, setun
 from tinylm import model as tinylm
 from tinylm import parity
 from torch import nn
@@ -95,6 +97,62 @@ def test_weights_of_functions(tmp_path, opset):
     assert max(wide) == (50 * 8 if opset == 25 else 50 * 128)
     weights = [333 * 96, 333 * 128] + [50 * 128] * (opset == 25)
     assert exported.ternary_bytes == sum(-(-n // 4) if opset == 25 else n for n in weights)
+
+
+class Short(nn.Module):
+    """Quantizers written out in f16 or bf16; `noisy` has a straight-through estimator, whose sums are rounded."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.dtype = dtype
+        random = lambda *shape: nn.Parameter(torch.randn(*shape).to(dtype))
+        self.whole, self.rows, self.masters, self.noisy = random(333, 96), random(333, 128), random(128, 128), random(64, 128)
+        trits, scales = torch.randint(-1, 2, (128, 8, 16)), torch.rand(128, 8, 1) + 0.5
+        self.groups = nn.Parameter((trits * scales).reshape(128, 128).to(dtype))
+
+    def weights(self):
+        mean = self.whole.abs().mean().clamp(min=1e-5)
+        rows = 1.0 / self.rows.abs().mean(0, keepdim=True)
+        wide = self.masters.float()
+        step = 1.0 / wide.abs().mean()
+        noisy = self.noisy + ((self.noisy / self.noisy.abs().mean()).round().clamp(-1, 1) * self.noisy.abs().mean() - self.noisy).detach()
+        return [(self.whole / mean).round().clamp(-1, 1) * mean, ((self.rows * rows).round().clamp(-1, 1) / rows).T,
+                ((wide * step).round().clamp(-1, 1) / step).to(self.dtype), self.groups, noisy]
+
+    def forward(self, x):
+        x = x.to(self.dtype)
+        for weight in self.weights():
+            x = F.linear(x, weight) / 8
+        return x.float()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_short_weights_of_functions(tmp_path, dtype):
+    torch.manual_seed(6)
+    module, x = Short(dtype), torch.randn(2, 3, 96)
+    exported = setun.export(module, (x,), tmp_path / "short.onnx")
+    assert exported.ternary_bytes == (333 * 96 + 333 * 128 + 2 * 128 * 128) // 4
+    file = onnx.load(tmp_path / "short.onnx")
+    stored = {i.name: ir.from_proto(i).numpy() for i in file.graph.initializer}
+    kept = [a for a in stored.values() if a.dtype in (np.float16, np.dtype(ml_dtypes.bfloat16)) and a.size > 128 * 8]
+    assert all(a.shape in ((64, 128), (128, 64)) for a in kept) and kept, [a.shape for a in kept]  # the noisy one's masters alone
+    wide = lambda t: t.detach().float().numpy()
+    found = []
+    for name, trits in stored.items():
+        if name.endswith("_ternary.weight"):
+            scale = stored[name + "_scale"]
+            assert str(scale.dtype) == str(dtype).removeprefix("torch.")  # the scale stays in the type of the weight
+            scale = scale if scale.ndim == 0 else scale.reshape(len(scale), -1).repeat(trits.shape[1] // max(1, scale.size // len(scale)), 1)
+            found.append(trits.astype(scale.dtype) * scale)
+    for weight in module.weights()[:4]:
+        assert any(f.shape == weight.shape and np.array_equal(f.astype(np.float32), wide(weight)) for f in found), weight.shape
+    with torch.no_grad():
+        want = module(x)
+    results, report, _ = run_native(tmp_path / "short.onnx", {"x": x.numpy()})
+    close(next(iter(results.values())), want, 2e-3 if dtype == torch.float16 else 1.6e-2)
+    assert report["ternary_products"] >= 4
+    if dtype == torch.float16:
+        close(run_onnxruntime(tmp_path / "short.onnx", {"x": x.numpy()})[0], want, 2e-3)
 
 
 def test_masters_on_demand(tmp_path):

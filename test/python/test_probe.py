@@ -1,11 +1,15 @@
 """What probing finds in layers, however they are written; and what it must not take for a ternary layer."""
 
+import dataclasses
+
 import numpy as np
+import onnx
 import pytest
 import torch
 import torch.nn.functional as F
-from exporting import check, setun
+from exporting import check, close, run_native, setun
 from setun import observe, probe
+from setun.probe import BitLinear
 from setun.quantizers import Quantizer
 from setun.trits import NotTernary, find_trits
 from torch import nn
@@ -230,13 +234,92 @@ def test_packed_weights():
     assert torch.equal(layer.weight.float(), trits())
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_short_floats(dtype):
-    module = Wrapped(K, N, dtype=dtype)
+SHORT = [torch.bfloat16, torch.float16]
+
+
+class Short(nn.Module):
+    """Integers and their product as transformers' BitLinear has them: all in the type of the operand."""
+
+    def __init__(self, dtype, spelling="divide", half_up=False, bias=None):
+        super().__init__()
+        self.weight = nn.Parameter(trits().to(dtype), requires_grad=False)
+        self.scale, self.spelling, self.half_up, self.added = torch.tensor(1.7, dtype=dtype), spelling, half_up, bias
+
+    def forward(self, x):
+        q, eps = torch.tensor(127.0, dtype=x.dtype), torch.tensor(0.0078125, dtype=x.dtype)
+        c = x.abs().amax(-1, keepdim=True).maximum(eps)
+        s = {"divide": lambda: q / c, "reciprocal": lambda: c.reciprocal() * q, "step": lambda: c / q}.get(self.spelling, lambda: None)()
+        v = {"divide": lambda: x * s, "reciprocal": lambda: x * s, "step": lambda: x / s, "normalize": lambda: x / c * q, "scale_first": lambda: x * q / c}[self.spelling]()
+        i = ((v + 0.5).floor() if self.half_up else v.round()).clamp(-128, 127)
+        y = F.linear(i, self.weight)
+        y = y * s if self.spelling == "step" else y / s if s is not None else y * (c / q)
+        return y * self.scale if self.added is None else y * self.scale + self.added
+
+
+@pytest.mark.parametrize("half_up", [False, True])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_quantizers_in_bf16(spelling, half_up, tmp_path):
+    """Scale and v rounded to bf16: other integers than float32 gives, and these are found and kept."""
+    torch.manual_seed(3)
+    module = Short(torch.bfloat16, spelling, half_up)
+    module.eps = 0.0078125
+    layer = find(module, dtype=torch.bfloat16)
+    assert isinstance(layer, BitLinear), layer
+    assert layer.quantizer.short == torch.bfloat16 and (layer.quantizer.rounding == "up") == half_up
+    assert torch.equal(layer.weight.float(), trits()) and abs(float(layer.scale) - 1.7) < 0.01
+    x = torch.randn(400, K).bfloat16() * 3
+    integers = observe.run(module, x).products[0].left.float()
+    assert torch.equal(layer.quantizer.apply(x.float())[0], integers)
+    wide = dataclasses.replace(layer.quantizer, short=None).apply(x.float())[0]
+    assert (wide != integers).float().mean() > 0.01  # float32 would give others
+
+
+class Wide(nn.Module):
+    """float32 outside, a short type inside."""
+
+    def __init__(self, inner, dtype):
+        super().__init__()
+        self.inner, self.dtype = inner, dtype
+
+    def forward(self, x):
+        return self.inner(x.to(self.dtype)).float()
+
+
+@pytest.mark.parametrize("spelling, bias", [("divide", 0.5), ("step", None), ("normalize", None)])
+def test_short_quantizers_compile(spelling, bias, tmp_path):
+    torch.manual_seed(3)
+    inner = Short(torch.bfloat16, spelling, bias=None if bias is None else (torch.randn(N) * bias).bfloat16())
+    inner.eps = 0.0078125
+    module, x = Wide(inner, torch.bfloat16), torch.randn(2, 5, K)
+    exported = setun.export(module, (x,), tmp_path / "short.onnx")
+    assert exported.functions == {"BitLinear": 1} and exported.ternary_bytes == N * K // 4, exported
+    results, report, messages = run_native(tmp_path / "short.onnx", {"x": x.numpy()})
+    assert "has not the body" not in messages and report["ternary_products"] == 1
     with torch.no_grad():
-        module.weight.copy_(trits() * 0.05)
-    linear = find(nn.Sequential(module)[0], dtype=dtype) if dtype == torch.float16 else None
-    assert linear is None or not isinstance(linear, str) or "activations" in linear
+        want = module(x)
+    # The sum of integers is exact here and there; then the module rounds twice or thrice, and the function once.
+    close(next(iter(results.values())), want, 2**-7)
+    onnx.checker.check_model(onnx.load(tmp_path / "short.onnx"))
+
+
+@pytest.mark.parametrize("dtype", SHORT)
+def test_short_layers_of_others(dtype):
+    """The FAQ's layer and one of compiled helpers wholly in a short type; transformers' own, whose quantizer is float32."""
+    from test_export import FaqBitLinear
+
+    torch.manual_seed(0)
+    faq = find(FaqBitLinear(K, N, bias=False).to(dtype), dtype=dtype)
+    assert isinstance(faq, BitLinear) and faq.quantizer.short == dtype and faq.norm == "norm", faq
+    bitnet = pytest.importorskip("transformers.integrations.bitnet")
+    online = find(bitnet.AutoBitLinear(K, N, bias=False, online_quant=True).to(dtype), dtype=dtype)
+    assert isinstance(online, BitLinear) and online.quantizer.short is None, online
+    packed = bitnet.BitLinear(K, N, bias=False, dtype=dtype)
+    packed.weight, packed.weight_scale = bitnet.pack_weights(trits()), torch.tensor([1.7], dtype=dtype)
+    found = find(packed, dtype=dtype)
+    if dtype == torch.bfloat16:
+        assert isinstance(found, BitLinear) and found.quantizer.short == dtype and torch.equal(found.weight.float(), trits())
+    else:  # small rows overflow in float16, which torch turns into zeros on its way to int8
+        assert isinstance(found, str) and "result" in found
 
 
 def test_rms_norms():

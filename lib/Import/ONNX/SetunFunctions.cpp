@@ -111,38 +111,48 @@ static std::optional<Text> getBitLinear(ArrayRef<StringRef> words) {
   StringRef spelling = quantized ? words[1] : "";
   ArrayRef<StringRef> rest = words.drop_front(quantized ? 2 : 1);
   bool halfUp = has(rest, "half_up"), grouped = has(rest, "grouped"), inner = has(rest, "inner_bias"),
-       bias = has(rest, "bias");
-  if (rest.size() != size_t(halfUp + grouped + inner + bias) || (inner && bias) || (!quantized && (halfUp || inner)))
+       bias = has(rest, "bias"), isShort = has(rest, "short");
+  if (rest.size() != size_t(halfUp + grouped + inner + bias + isShort) || (inner && bias) ||
+      (!quantized && (halfUp || inner || isShort)))
     return std::nullopt;
   Text text{{"x", "weight", "scale"}, {}, {}};
   if (bias || inner)
     text.operands.push_back("bias");
-  text.add({"x32 = Cast<to=1>(x)"});
+  const std::string x = isShort ? "x" : "x32";
+  if (!isShort)
+    text.add({"x32 = Cast<to=1>(x)"});
   if (quantized) {
     text.attributes = {"qmax", "eps", "low", "high"};
-    text.add({"qmax = Constant<value_float=@qmax>()", "eps = Constant<value_float=@eps>()",
-              "low = Constant<value_float=@low>()", "high = Constant<value_float=@high>()"});
-    if (token)
-      text.add({"axes = Constant<value_ints=[-1]>()", "a = Abs(x32)", "m = ReduceMax<keepdims=1>(a, axes)"});
+    if (isShort)
+      text.add({"qmax32 = Constant<value_float=@qmax>()", "qmax = CastLike(qmax32, x)",
+                "eps32 = Constant<value_float=@eps>()", "eps = CastLike(eps32, x)"});
     else
-      text.add({"a = Abs(x32)", "m = ReduceMax<keepdims=0>(a)"});
-    text.add({"c = Max(m, eps)"});
+      text.add({"qmax = Constant<value_float=@qmax>()", "eps = Constant<value_float=@eps>()"});
+    text.add({"low = Constant<value_float=@low>()", "high = Constant<value_float=@high>()"});
+    if (token)
+      text.add({"axes = Constant<value_ints=[-1]>()"});
+    text.lines.push_back("a = Abs(" + x + ")");
+    text.add({token ? "m = ReduceMax<keepdims=1>(a, axes)" : "m = ReduceMax<keepdims=0>(a)", "c = Max(m, eps)"});
     if (spelling == "divide")
-      text.add({"s = Div(qmax, c)", "v = Mul(x32, s)"});
+      text.lines.insert(text.lines.end(), {"s = Div(qmax, c)", "v = Mul(" + x + ", s)"});
     else if (spelling == "reciprocal")
-      text.add({"r = Reciprocal(c)", "s = Mul(r, qmax)", "v = Mul(x32, s)"});
+      text.lines.insert(text.lines.end(), {"r = Reciprocal(c)", "s = Mul(r, qmax)", "v = Mul(" + x + ", s)"});
     else if (spelling == "step")
-      text.add({"s = Div(c, qmax)", "v = Div(x32, s)"});
+      text.lines.insert(text.lines.end(), {"s = Div(c, qmax)", "v = Div(" + x + ", s)"});
     else if (spelling == "normalize")
-      text.add({"s = Div(x32, c)", "v = Mul(s, qmax)"});
+      text.lines.insert(text.lines.end(), {"s = Div(" + x + ", c)", "v = Mul(s, qmax)"});
     else if (spelling == "scale_first")
-      text.add({"s = Mul(x32, qmax)", "v = Div(s, c)"});
+      text.lines.insert(text.lines.end(), {"s = Mul(" + x + ", qmax)", "v = Div(s, c)"});
     else
       return std::nullopt;
-    if (halfUp)
-      text.add({"half = Constant<value_float=0.5>()", "more = Add(v, half)", "rounded = Floor(more)"});
-    else
-      text.add({"rounded = Round(v)"});
+    std::string v = halfUp ? "more" : "v";
+    if (halfUp && isShort)
+      text.add({"half32 = Constant<value_float=0.5>()", "half = CastLike(half32, x)", "more = Add(v, half)"});
+    else if (halfUp)
+      text.add({"half = Constant<value_float=0.5>()", "more = Add(v, half)"});
+    if (isShort)
+      text.lines.push_back("v32 = Cast<to=1>(" + std::exchange(v, "v32") + ")");
+    text.lines.push_back((halfUp ? "rounded = Floor(" : "rounded = Round(") + v + ")");
     text.add({"i = Clip(rounded, low, high)"});
   }
   if (grouped) {
@@ -159,8 +169,14 @@ static std::optional<Text> getBitLinear(ArrayRef<StringRef> words) {
   };
   if (inner)
     then("p1", "Add", "bias");
-  if (quantized) {
-    text.add({"step = Div(c, qmax)"});
+  if (isShort && spelling != "normalize" && spelling != "scale_first") {
+    text.add({"s32 = Cast<to=1>(s)"});
+    then("p2", spelling == "step" ? "Mul" : "Div", "s32");
+  } else if (quantized) {
+    if (isShort)
+      text.add({"c32 = Cast<to=1>(c)", "step = Div(c32, qmax32)"});
+    else
+      text.add({"step = Div(c, qmax)"});
     then("p2", "Mul", "step");
   }
   if (!grouped)
@@ -286,7 +302,8 @@ std::optional<NodeProto> setun::onnx::getOperator(const NodeProto &call, ArrayRe
     return fitsAttention(operands) ? std::optional(node) : std::nullopt;
   }
   // Without a quantizer of ours there is nothing to say that the body does not say.
-  if (overload.starts_with("none") || overload.contains("half_up") || overload.contains("grouped"))
+  if (overload.starts_with("none") || overload.contains("half_up") || overload.contains("grouped") ||
+      overload.contains("short"))
     return std::nullopt;
   bool fits =
       isFloat(operands[0]->dtype) && operands[0]->rank() >= 2 && operands[1]->rank() == 2 && operands[2]->rank() <= 1 &&

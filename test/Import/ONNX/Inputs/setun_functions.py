@@ -43,7 +43,7 @@ def call(name, operands, overload, result, **attributes):
 
 
 def bit_linears():
-    quantizers = ["none"] + [f"{kind}.{spelling}{half}" for kind in ("token", "tensor") for spelling in functions.SPELLINGS for half in ("", ".half_up")]
+    quantizers = ["none"] + [f"{kind}.{spelling}{short}{half}" for kind in ("token", "tensor") for spelling in functions.SPELLINGS for short in ("", ".short") for half in ("", ".half_up")]
     for quantizer, grouped, bias in itertools.product(quantizers, (False, True), ("", "bias", "inner_bias")):
         if quantizer == "none" and bias == "inner_bias":
             continue
