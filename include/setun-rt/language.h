@@ -33,8 +33,14 @@ SETUN_API void setun_lm_close(setun_lm *lm);
 SETUN_API const char *setun_lm_error(const setun_lm *lm);
 /* Logits a token has; 0: not known before the first run. */
 SETUN_API int64_t setun_lm_vocabulary(const setun_lm *lm);
-/* NULL when the model was compiled without one. */
+/* NULL when the model was compiled without one, or the program was linked where text cannot be had. */
 SETUN_API const setun_tokenizer *setun_lm_tokenizer(const setun_lm *lm);
+/* Why there is none; "" where there is one. */
+SETUN_API const char *setun_lm_no_tokenizer(const setun_lm *lm);
+
+/* How the model's makers want its tokens drawn (generation_config.json): all of *sampling is set, to the likeliest
+ * token where nothing is known. */
+SETUN_API void setun_lm_sampling(const setun_lm *lm, setun_sampling *sampling);
 
 /* Tokens the model has been given, the tokens themselves (valid until the next call), and how many more fit (INT64_MAX:
  * no limit). */
@@ -58,7 +64,7 @@ typedef int (*setun_on_logits)(void *user, const float *rows, int64_t count, int
 SETUN_API void setun_lm_on_logits(setun_lm *lm, setun_on_logits on_logits, void *user);
 
 /* A file with the tokens and the states, which continues as if it had never stopped. Loading refuses a file of another
- * model and a damaged one, and leaves the model as it was. */
+ * model, of another version of the format and a damaged one, and leaves the model as it was. */
 SETUN_API int setun_lm_save(setun_lm *lm, const char *path);
 SETUN_API int setun_lm_load(setun_lm *lm, const char *path);
 /* Bytes of the caller's that are saved and loaded with the state (a conversation's messages, say). Copied; NULL and 0
@@ -101,6 +107,12 @@ typedef int (*setun_on_token)(void *user, int64_t id, const char *text, size_t s
  * Frequency and presence penalties count the tokens of this call. */
 SETUN_API int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generation *generation,
                                 setun_on_token on_token, void *user, setun_finish *finish);
+
+/* Puts a sampler where the one stood that made the last token, now or before the state was saved: the same options then
+ * draw the same tokens as if nothing had stopped. Penalties that count the tokens of a call count on from where that
+ * call began, if no token came in between. Returns 1, or 0 where nothing was generated yet: the sampler is as it was.
+ */
+SETUN_API int setun_lm_resume(setun_lm *lm, setun_sampler *sampler);
 
 #ifdef __cplusplus
 }

@@ -50,6 +50,14 @@ SETUN_API void setun_sampler_close(setun_sampler *sampler);
 SETUN_API void setun_sampler_count_from(setun_sampler *sampler, size_t first);
 /* Whether setun_sample gives the token of the largest logit, whatever the history: no temperature, penalty or bias. */
 SETUN_API int setun_sampler_is_greedy(const setun_sampler *sampler);
+/* Where a sampler stands: what its next draw and its penalties depend on beside the options. */
+typedef struct setun_sampler_place {
+  uint64_t random[4]; /* not all 0 */
+  uint64_t counted_from;
+} setun_sampler_place;
+SETUN_API void setun_sampler_get_place(const setun_sampler *sampler, setun_sampler_place *place);
+/* -1 where the numbers are all 0, which gives no draws. */
+SETUN_API int setun_sampler_set_place(setun_sampler *sampler, const setun_sampler_place *place);
 /* The next token, or -1 when no logit is above minus infinity or memory is short. `history` may be NULL when empty. */
 SETUN_API int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
                                size_t history_size);

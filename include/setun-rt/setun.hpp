@@ -245,13 +245,13 @@ public:
   /// Takes a text as the beginning, or as what follows.
   void extend(std::string_view text) {
     if (!tokenizer())
-      detail::fail("the model was compiled without a tokenizer");
+      detail::fail(setun_lm_no_tokenizer(get()));
     extend(tokenizer().encode(text, length() ? 0 : SETUN_ADD_SPECIAL));
   }
   /// Takes a conversation up to where the assistant begins to speak. What of it was taken before is not taken again.
   void extend(const std::vector<Message> &conversation) {
     if (!tokenizer())
-      detail::fail("the model was compiled without a tokenizer");
+      detail::fail(setun_lm_no_tokenizer(get()));
     std::vector<setun_chat_message> messages;
     for (const Message &message : conversation)
       messages.push_back({message.role.c_str(), message.content.c_str()});
@@ -281,6 +281,14 @@ public:
   void truncate(int64_t length) { check(setun_lm_truncate(get(), length)); }
   void save(const std::string &path) { check(setun_lm_save(get(), path.c_str())); }
   void load(const std::string &path) { check(setun_lm_load(get(), path.c_str())); }
+  /// Puts a sampler where the one stood that made the last token; false where there was none.
+  bool resume(const Sampler &sampler) { return setun_lm_resume(get(), sampler.get()) != 0; }
+  /// How the model's makers want its tokens drawn.
+  setun_sampling sampling() const {
+    setun_sampling result;
+    setun_lm_sampling(get(), &result);
+    return result;
+  }
 
   struct Answer {
     std::string text;

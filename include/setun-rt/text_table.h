@@ -35,6 +35,12 @@ typedef struct setun_text_header {
 #define SETUN_TEXT_TOKENIZER 1u /* vocabulary, merges, normalizer, splits, post-processor, decoder */
 #define SETUN_TEXT_CHAT 2u      /* the chat template as a program of segments */
 #define SETUN_TEXT_ENDS 3u      /* int64_t ids of tokens that end a generation (eos_token_id) */
+#define SETUN_TEXT_SAMPLING 4u  /* a setun_text_sampling: what generation_config.json says */
+
+typedef struct setun_text_sampling {
+  double temperature, top_p, min_p, repetition_penalty; /* as in setun_sampling (sample.h) */
+  int64_t top_k;
+} setun_text_sampling;
 
 /*===-- SETUN_TEXT_CHAT ---------------------------------------------------===*/
 

@@ -20,21 +20,24 @@ from setun.errors import RuntimeError
 class Options:
     """How to generate. max_new_tokens None: until a token ends it or the context is full.
 
-    temperature: 0 is greedy: the likeliest token. top_k: keep the k likeliest (0: all); top_p: the fewest of the
+    temperature, top_k, top_p, min_p, repetition_penalty: None takes what the model was compiled with
+    (generation_config.json), else greedy and none. temperature: 0 is greedy: the likeliest token. top_k: keep the k likeliest (0: all); top_p: the fewest of the
     likeliest whose share is p; min_p: those at least min_p times as likely as the likeliest. repetition_penalty: as in
     transformers; frequency_penalty, presence_penalty: as OpenAI's, of what this call generates. logit_bias: token id ->
     what is added to its logit. stop: texts that end it and are not given. end_tokens: ids that end it (None: the
-    tokenizer's). seed: None takes a random one, which the Generation tells. overflow: what a full context means:
+    tokenizer's). seed: None takes a random one, which the Generation tells. resume: draws and penalties go on from where
+    the sampler stood that made the last token, also before the state was saved; the seed counts where there is none.
+    overflow: what a full context means:
     "stop", or "shift": the older half of what follows the first `keep` tokens is forgotten. show_special: special
     tokens are given as text. The same seed gives the same tokens on every machine.
     """
 
     max_new_tokens: int | None = None
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     logit_bias: Mapping[int, float] | None = None
@@ -44,6 +47,7 @@ class Options:
     overflow: str = "stop"
     keep: int = 0
     show_special: bool = False
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if self.max_new_tokens is not None and self.max_new_tokens < 1:
@@ -84,14 +88,16 @@ class Generation:
 class Sampler:
     """A setun_sampler. Raises setun.RuntimeError when an option makes no sense."""
 
-    def __init__(self, options: Options, seed: int):
+    def __init__(self, context: Any, options: Options, seed: int):
         biases = [native_text.Bias(*item) for item in (options.logit_bias or {}).items()]
         array = (native_text.Bias * len(biases))(*biases)
-        sampling = native_text.Sampling(
-            temperature=options.temperature, top_k=options.top_k, top_p=options.top_p, min_p=options.min_p,
-            repetition_penalty=options.repetition_penalty, frequency_penalty=options.frequency_penalty,
-            presence_penalty=options.presence_penalty, seed=seed, biases=array, num_biases=len(biases))  # fmt: skip
-        native_text.library()
+        sampling = native_text.Sampling()
+        native_text.library().setun_lm_sampling(context._handle, ctypes.byref(sampling))
+        for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty"):
+            if getattr(options, name) is not None:
+                setattr(sampling, name, getattr(options, name))
+        sampling.frequency_penalty, sampling.presence_penalty = options.frequency_penalty, options.presence_penalty
+        sampling.seed, sampling.biases, sampling.num_biases = seed, array, len(biases)
         self._runtime = native.runtime()
         self.handle = native.call_with_message(self._runtime.setun_sampler_open, ctypes.byref(sampling))
 
@@ -212,7 +218,7 @@ def finish(stream: Stream) -> Generation:
 def start(context: Any, ids: Sequence[int], options: Options, continues: bool, on_end: Any = None) -> Stream:
     """A stream of what follows `ids` in a Context."""
     seed = secrets.randbits(64) if options.seed is None else options.seed
-    sampler, c_generation = Sampler(options, seed), c_options(options, continues)
+    sampler, c_generation = Sampler(context, options, seed), c_options(options, continues)
 
     def work(result: Generation, on_token: Callable[[int, bytes], bool], closed: Callable[[], bool]) -> str:
         try:
@@ -223,6 +229,8 @@ def start(context: Any, ids: Sequence[int], options: Options, continues: bool, o
                 result.prompt_seconds = middle - begin
                 if closed():
                     return "caller"
+                if options.resume:
+                    context._library.setun_lm_resume(context._handle, sampler.handle)
                 why = context._generate(sampler, c_generation, on_token)
                 result.seconds, result.context_used = time.perf_counter() - middle, context.length
                 return why

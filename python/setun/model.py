@@ -119,8 +119,8 @@ class Model:
         prompt: a text, token ids, or messages ([{"role": "user", "content": ...}]) for the model's chat template.
         parse_special: special tokens written in a text prompt are those tokens, and not text.
         max_new_tokens: None: until a token ends it or the context is full. options: temperature (0: greedy), top_k,
-        top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, logit_bias, stop, end_tokens, seed,
-        overflow, keep, show_special, as setun.generation.Options describes them.
+        top_p, min_p, repetition_penalty (None: as the model was compiled with), frequency_penalty, presence_penalty, logit_bias, stop, end_tokens, seed,
+        overflow, keep, show_special, resume, as setun.generation.Options describes them.
 
         Returns a Generation (its text by str(), ids, why it ended, ...); with stream=True an iterator over pieces of
         text as they come, of a model without tokenizer over ids, with the Generation in its `result`.

@@ -75,6 +75,8 @@ _FUNCTIONS = {
     "setun_lm_load": (c_int, c_void_p, c_char_p),
     "setun_lm_set_note": (c_int, c_void_p, c_char_p, c_size_t),
     "setun_lm_note": (c_void_p, c_void_p, POINTER(c_size_t)),
+    "setun_lm_sampling": (None, c_void_p, POINTER(Sampling)),
+    "setun_lm_resume": (c_int, c_void_p, c_void_p),
     "setun_lm_generate": (c_int, c_void_p, c_void_p, POINTER(CGeneration), OnToken, c_void_p, POINTER(c_int)),
 }
 _SAMPLER = {

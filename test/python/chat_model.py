@@ -70,9 +70,22 @@ def make_weights(table: bytes, path: pathlib.Path) -> tuple[int, int, int]:
     return len(header) + len(table), len(header), digest
 
 
-def make(folder: pathlib.Path, template: bool = True) -> tuple[pathlib.Path, pathlib.Path]:
-    """The model as a program and as a shared library."""
+def make_textless(folder: pathlib.Path) -> pathlib.Path:
+    """The text library as it is where PCRE2 and utf8proc were missing."""
+    sources = sorted((ROOT / "lib" / "Runtime" / "Text").glob("*.c"))
+    flags = ["-std=gnu11", "-O0", "-ffp-contract=off", "-I", ROOT / "include", "-I", ROOT / "lib" / "Runtime" / "Text"]
+    subprocess.run(["cc", "-c", *flags, *sources], check=True, cwd=folder)
+    subprocess.run(["ar", "rcs", "textless.a", *(source.stem + ".o" for source in sources)], check=True, cwd=folder)
+    return folder / "textless.a"
+
+
+def make(
+    folder: pathlib.Path, template: bool = True, generation: dict | None = None, text: pathlib.Path | None = None
+) -> tuple[pathlib.Path, pathlib.Path]:
+    """The model as a program and as a shared library. generation: generation_config.json; text: another text library."""
     write_tokenizer(folder, template)
+    if generation is not None:
+        (folder / "generation_config.json").write_text(json.dumps(generation))
     subprocess.run([BUILD / "bin" / "setun", "tokenizer", folder, "-o", folder / "table"], check=True)
     table = (folder / "table").read_bytes()
     size, offset, digest = make_weights(table, folder / "fake-text.safetensors")
@@ -81,6 +94,7 @@ def make(folder: pathlib.Path, template: bool = True) -> tuple[pathlib.Path, pat
     source = ROOT / "test" / "Runtime" / "Inputs" / "fake-lm.c"
     compiler = ["cc", "-std=c11", "-O1", "-I", ROOT / "include", *flags, source]
     libraries = [BUILD / "lib" / f"libsetun_{name}.a" for name in ("rt_main", "rt_text", "rt")]
+    libraries[1] = text or libraries[1]
     program, library = folder / "fake-chat", folder / "fake-chat.so"
     subprocess.run([*compiler, *libraries, "-o", program, "-lm", "-lpthread", "-ldl"], check=True)
     subprocess.run([*compiler, "-shared", "-fPIC", "-o", library], check=True)

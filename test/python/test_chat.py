@@ -116,6 +116,24 @@ def test_a_saved_state_goes_on_as_if_it_never_stopped(model, tmp_path):
     assert whole["tokens"] == again["tokens"] and whole["text"] == again["text"]
 
 
+def test_draws_go_on_from_a_state(model, tmp_path):
+    """Without --seed the sampler stands where it stood; penalties count on from where the first part began."""
+    state, flags = tmp_path / "state", ("--temp", 5, "--frequency-penalty", 1, "--presence-penalty", 1, "--json")
+    tokens = lambda *more: json.loads(run(model[0], *flags, *more)[0])["tokens"]
+    whole = tokens("--prompt", "xyz a", "-n", 20, "--seed", 3)
+    first = tokens("--prompt", "xyz a", "-n", 8, "--seed", 3, "--save-state", state)
+    assert len(whole) == 20 and first + tokens("--load-state", state, "-n", 12) == whole
+    assert first + tokens("--load-state", state, "-n", 12, "--seed", 3) != whole
+    turns = "one\ntwo\nthree\n"
+    chat = lambda lines, *more: run(model[0], "--chat", "--temp", 9, "-n", 12, *more, stdin=lines)[0]
+    parts = chat("one\n", "--seed", 5, "--save-state", state), chat("two\nthree\n", "--load-state", state)
+    assert "".join(parts) == chat(turns, "--seed", 5)
+    old = bytearray(state.read_bytes())
+    old[7] = ord("1")
+    state.write_bytes(old)
+    assert "its format has version 1, and this program reads version 2" in run(model[0], "--load-state", state, status=1)[1]
+
+
 def test_a_saved_conversation_goes_on(model, tmp_path):
     state = tmp_path / "state"
     assert run(model[0], "--chat", "--save-state", state, "--system", "be", stdin="hi\n")[0] == "Yes. Hello, wörld!\n"
@@ -405,3 +423,40 @@ def test_example_in_cpp(model, tmp_path):
     assert out.splitlines()[3:] == ["error: token 999 is not in the vocabulary of 266"]
     subprocess.run(["c++", *flags, "-fno-exceptions", source, "-o", tmp_path / "quiet", *LIBRARIES], check=True)
     assert run(tmp_path / "quiet", "nowhere.so", status=-signal.SIGABRT)[1].startswith("setun: cannot open model")
+
+
+# What generation_config.json says.
+
+
+def test_sampling_of_the_checkpoint(model, tmp_path):
+    """Drawn as the makers say unless the command line says otherwise; without do_sample the likeliest token."""
+    sampled = tmp_path / "sampled"
+    sampled.mkdir()
+    program = chat_model.make(sampled, generation={"do_sample": True, "temperature": 5.0, "top_p": 0.9, "repetition_penalty": 1.1, "eos_token_id": 258})[0]
+    ask = ("--prompt", "a", "-n", 20, "--seed", 4)
+    theirs = run(program, *ask)[0]
+    assert theirs == run(model[0], *ask, "--temp", 5, "--top-p", 0.9, "--repetition-penalty", 1.1, "--top-k", 50)[0] != run(model[0], *ask)[0]
+    assert run(program, *ask, "--top-k", 0)[0] == run(model[0], *ask, "--temp", 5, "--top-p", 0.9, "--repetition-penalty", 1.1)[0]
+    assert run(program, *ask, "--temp", 0, "--repetition-penalty", 1)[0] == run(model[0], *ask)[0]
+    greedy = tmp_path / "greedy"
+    greedy.mkdir()
+    program = chat_model.make(greedy, generation={"temperature": 5.0, "top_k": 3, "eos_token_id": 258})[0]
+    assert run(program, *ask)[0] == run(model[0], *ask)[0]
+
+
+@pytest.mark.parametrize("key, value", [("temperature", -1), ("temperature", "hot"), ("top_p", 1.5), ("top_k", -3), ("repetition_penalty", 0), ("do_sample", 3)])
+def test_sampling_that_makes_no_sense(key, value, tmp_path):
+    chat_model.write_tokenizer(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({"do_sample": True, key: value}))
+    done = subprocess.run([BUILD / "bin" / "setun", "tokenizer", tmp_path, "-o", tmp_path / "table"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("error:") == 1 and f"generation_config.json: {key}" in done.stderr, done.stderr
+    assert not (tmp_path / "table").exists()
+
+
+def test_without_the_libraries_of_text(tmp_path):
+    """Linked where PCRE2 and utf8proc were missing, a model with a tokenizer still takes token ids, and refuses text."""
+    program = chat_model.make(tmp_path, text=chat_model.make_textless(tmp_path))[0]
+    assert run(program, "--tokens", "97,98", "-n", 3)[0] == "99,100,101\n"
+    for ask in (["--prompt", "a"], ["--chat"]):
+        out, err = run(program, *ask, status=1)
+        assert out == "" and err.count("\n") == 1 and "no text here: this program was linked for an architecture whose PCRE2" in err

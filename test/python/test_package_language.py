@@ -1,5 +1,6 @@
 """Language models in Python: tokens in, logits and tokens out; streams, contexts, saved states."""
 
+import ctypes
 import gc
 import os
 import pathlib
@@ -127,6 +128,13 @@ def test_saved_state(tiny, tmp_path, uncached):
     other = setun.load(tiny.path).context()
     assert other.load(tmp_path / "state") == b"a note" and other.tokens == PROMPT
     assert other.generate(max_new_tokens=10, end_tokens=[]).ids == expected
+    drawn = dict(temperature=2.0, frequency_penalty=0.5, end_tokens=[])
+    whole, first = tiny.context(), tiny.context()
+    expected = whole.generate(PROMPT, max_new_tokens=16, seed=5, **drawn).ids
+    ids = first.generate(PROMPT, max_new_tokens=6, seed=5, **drawn).ids
+    first.save(tmp_path / "drawn")
+    other.load(tmp_path / "drawn")
+    assert ids + other.generate(max_new_tokens=10, seed=1, resume=True, **drawn).ids == expected
     damaged = bytearray((tmp_path / "state").read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "damaged").write_bytes(damaged)
@@ -211,7 +219,11 @@ def test_structures(tmp_path):
     layouts.check(tmp_path, "language.h", pairs, constants)
 
 
-def test_defaults_are_those_of_c():
-    """All defaults together are greedy and without penalties."""
+def test_defaults_are_the_models(tiny):
+    """Options say nothing of their own; a model that says nothing is greedy and without penalties."""
     options = generation.Options()
-    assert (options.temperature, options.top_k, options.top_p, options.repetition_penalty) == (0, 0, 1, 1)
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    assert all(getattr(options, name) is None for name in names)
+    sampling = native_text.Sampling(temperature=-1, top_k=-1, top_p=-1, min_p=-1, repetition_penalty=-1)
+    native_text.library().setun_lm_sampling(tiny.context()._handle, ctypes.byref(sampling))
+    assert [getattr(sampling, name) for name in names] == [0, 0, 1, 0, 1]

@@ -70,6 +70,12 @@ FailureOr<std::string> setun::compileText(StringRef path, Location location) {
   llvm::Expected<std::string> ends = readEndTokens(folder, *tokenizer);
   if (!ends)
     return emitError(location) << "in '" << folder << "': " << toString(ends.takeError());
+  llvm::Expected<std::string> sampling = readSampling(folder);
+  if (!sampling)
+    return emitError(location) << "in '" << folder << "': " << toString(sampling.takeError());
   std::optional<std::string> chat = compileChatTemplate(folder, location);
-  return writeTable({{SETUN_TEXT_TOKENIZER, *bytes}, {SETUN_TEXT_ENDS, *ends}, {SETUN_TEXT_CHAT, chat.value_or("")}});
+  return writeTable({{SETUN_TEXT_TOKENIZER, *bytes},
+                     {SETUN_TEXT_ENDS, *ends},
+                     {SETUN_TEXT_CHAT, chat.value_or("")},
+                     {SETUN_TEXT_SAMPLING, *sampling}});
 }

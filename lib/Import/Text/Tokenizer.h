@@ -69,6 +69,9 @@ llvm::Expected<std::string> readEndTokens(llvm::StringRef folder, const Tokenize
 /// Whether SentencePiece's map of characters (precompiled_charsmap) is as long as it says.
 bool isPrecompiledMap(llvm::StringRef bytes);
 
+/// The bytes of the SETUN_TEXT_SAMPLING section; none where the folder has no generation_config.json.
+llvm::Expected<std::string> readSampling(llvm::StringRef folder);
+
 /// A regular expression of Oniguruma (Ruby's syntax, as `tokenizers` uses it) for PCRE2, checked by compiling it.
 llvm::Expected<std::string> translateRegex(llvm::StringRef pattern);
 

@@ -161,6 +161,19 @@ int setun_sampler_is_greedy(const setun_sampler *sampler) {
   return (o->temperature == 0 || o->top_k == 1) && !o->num_biases && !has_penalties(o);
 }
 
+void setun_sampler_get_place(const setun_sampler *sampler, setun_sampler_place *place) {
+  memcpy(place->random, sampler->random, sizeof place->random);
+  place->counted_from = sampler->counted_from;
+}
+
+int setun_sampler_set_place(setun_sampler *sampler, const setun_sampler_place *place) {
+  if (!(place->random[0] | place->random[1] | place->random[2] | place->random[3]))
+    return -1;
+  memcpy(sampler->random, place->random, sizeof place->random);
+  sampler->counted_from = (size_t)place->counted_from;
+  return 0;
+}
+
 static bool reserve(setun_sampler *sampler, int64_t vocabulary) {
   if (sampler->capacity >= vocabulary)
     return true;

@@ -43,6 +43,10 @@ int text_check_chat(text_span section, text_message message);
 
 /*===-- tokenizer.c -------------------------------------------------------===*/
 
+#define TEXT_MISSING                                                                                                   \
+  "no text here: this program was linked for an architecture whose PCRE2 and utf8proc were missing when Setun was "    \
+  "built"
+
 struct setun_tokenizer {
   struct text_vocabulary *vocabulary;
   const void *table;

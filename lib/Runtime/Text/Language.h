@@ -30,8 +30,11 @@ struct setun_lm {
   void **filled; /* what was made for each input */
   float *rows;   /* logits of a run, as f32 */
   int64_t rows_size;
-  const float *last; /* logits after the last token that was taken, or NULL */
-  bool unread;       /* they are in the session still: on a device, maybe */
+  const float *last;         /* logits after the last token that was taken, or NULL */
+  bool unread;               /* they are in the session still: on a device, maybe */
+  setun_sampler_place place; /* of the sampler that made the token before `generated`; all 0: there is none */
+  int64_t generated;         /* the length behind the last generation */
+  bool resumed;              /* the next generation goes on with its penalties */
   void *note;
   size_t note_size;
   setun_on_logits on_logits;

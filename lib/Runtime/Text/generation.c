@@ -193,12 +193,27 @@ int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generati
   lm->error[0] = 0;
   int result = prepare(&out, lm, generation ? generation : &defaults);
   out.first = lm->length;
+  if (lm->resumed && lm->generated == lm->length)
+    out.first = (int64_t)lm->place.counted_from;
+  lm->resumed = false;
   for (int64_t count = 0; result >= 0 && (result = step(&out, sampler, count, on_token, user, &why)) > 0; ++count)
     ;
+  if (result >= 0) {
+    setun_sampler_count_from(sampler, (size_t)out.first);
+    setun_sampler_get_place(sampler, &lm->place);
+    lm->generated = lm->length;
+  }
   if (out.stream)
     setun_stream_close(out.stream);
   free(out.held);
   if (finish)
     *finish = why;
   return result;
+}
+
+int setun_lm_resume(setun_lm *lm, setun_sampler *sampler) {
+  if (setun_sampler_set_place(sampler, &lm->place))
+    return 0;
+  lm->resumed = true;
+  return 1;
 }

@@ -6,6 +6,7 @@
 
 #include "Language.h"
 #include "Half.h"
+#include "Internal.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +23,27 @@ int setun_lm_fail(setun_lm *lm, const char *format, ...) {
   return -1;
 }
 
+/* A program whose text library has nothing to work with runs on token ids. */
+#ifdef SETUN_TEXT_LIBRARIES
+enum { HAS_TEXT = true };
+#else
+enum { HAS_TEXT = false };
+#endif
+
 static int open_text(setun_lm *lm) {
   size_t size;
   const void *table = setun_text_table(lm->program, &size);
-  if (table && !(lm->tokenizer = setun_tokenizer_open(table, size, lm->error, sizeof lm->error)))
+  if (table && HAS_TEXT && !(lm->tokenizer = setun_tokenizer_open(table, size, lm->error, sizeof lm->error)))
     return -1;
   return 0;
+}
+
+const char *setun_lm_no_tokenizer(const setun_lm *lm) {
+  size_t size;
+  return lm->tokenizer ? ""
+         : setun_text_table(lm->program, &size)
+             ? TEXT_MISSING
+             : "the model was compiled without a tokenizer (setun compile --tokenizer)";
 }
 
 static int open_model(setun_lm *lm, const setun_lm_options *options) {
@@ -101,6 +117,8 @@ int setun_lm_truncate(setun_lm *lm, int64_t length) {
     lm->last = NULL;
     lm->unread = false;
   }
+  if (length < lm->generated)
+    lm->generated = (int64_t)(lm->place.counted_from = 0);
   lm->length = length;
   return 0;
 }
@@ -235,3 +253,17 @@ int setun_lm_extend(setun_lm *lm, const int64_t *ids, int64_t count) {
 }
 
 const float *setun_lm_logits(setun_lm *lm) { return setun_lm_take(lm) || setun_lm_read(lm) ? NULL : lm->last; }
+
+void setun_lm_sampling(const setun_lm *lm, setun_sampling *sampling) {
+  *sampling = (setun_sampling){.top_p = 1, .repetition_penalty = 1};
+  text_span section = lm->tokenizer ? text_section(lm->tokenizer->table, SETUN_TEXT_SAMPLING) : (text_span){0};
+  setun_text_sampling said;
+  if (section.size != sizeof said)
+    return;
+  memcpy(&said, section.data, sizeof said);
+  sampling->temperature = said.temperature;
+  sampling->top_k = said.top_k;
+  sampling->top_p = said.top_p;
+  sampling->min_p = said.min_p;
+  sampling->repetition_penalty = said.repetition_penalty;
+}

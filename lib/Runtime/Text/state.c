@@ -6,10 +6,12 @@
 
 /* A state file, all numbers little-endian, everything at multiples of 8 bytes:
  *
- *   "SETUNST1"                    8 bytes
+ *   "SETUNST" and the version     8 bytes
  *   size                          u64, of the whole file
  *   fingerprint                   u64, of the model (setun_fingerprint)
  *   tokens, logits, states, note  u64 each, how many there are; the note's bytes
+ *   the sampler's place           u64 each: four random numbers (all 0: there is none), the token from which penalties
+ *                                 count, and the length behind the last generation
  *   the note
  *   token ids                     i64 each
  *   the logits after the last     f32 each
@@ -32,10 +34,12 @@
 #error "state files are written as they lie in memory: little-endian"
 #endif
 
-static const char magic[8] = {'S', 'E', 'T', 'U', 'N', 'S', 'T', '1'};
+static const char magic[8] = {'S', 'E', 'T', 'U', 'N', 'S', 'T', '2'};
 typedef struct header {
   char magic[8];
   uint64_t size, fingerprint, tokens, logits, states, note;
+  setun_sampler_place place;
+  uint64_t generated;
 } header;
 
 /* FNV-1a by words, each step a bijection: a difference in one word always shows. */
@@ -104,7 +108,15 @@ static void put(writer *to, const void *data, uint64_t size) {
 static int put_all(writer *to, uint64_t size) {
   setun_lm *lm = to->lm;
   uint64_t states = lm->taken > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
-  header head = {"", size, setun_fingerprint(lm->program), (uint64_t)lm->length, 0, states, lm->note_size};
+  header head = {"",
+                 size,
+                 setun_fingerprint(lm->program),
+                 (uint64_t)lm->length,
+                 0,
+                 states,
+                 lm->note_size,
+                 lm->place,
+                 (uint64_t)lm->generated};
   head.logits = lm->last ? (uint64_t)lm->vocabulary : 0;
   memcpy(head.magic, magic, sizeof magic);
   put(to, &head, sizeof head);
@@ -193,8 +205,13 @@ static int get_state(setun_lm *lm, reader *from, const setun_info *info, setun_t
 static int take(setun_lm *lm, const char *bytes, uint64_t size) {
   reader from = {bytes, size};
   const header *head = get(&from, 1, sizeof *head);
-  if (!head || memcmp(head->magic, magic, sizeof magic) != 0)
+  if (size < sizeof magic || memcmp(bytes, magic, sizeof magic - 1) != 0)
     return setun_lm_fail(lm, "it is no state file");
+  if (bytes[sizeof magic - 1] != magic[sizeof magic - 1])
+    return setun_lm_fail(lm, "its format has version %c, and this program reads version %c", bytes[sizeof magic - 1],
+                         magic[sizeof magic - 1]);
+  if (!head)
+    return setun_lm_fail(lm, "it is damaged or was cut: it has %llu bytes", (unsigned long long)size);
   if (head->size != size || size % 8 || from.left < sizeof(uint64_t))
     return setun_lm_fail(lm, "it is damaged or was cut: it has %llu bytes and should have %llu",
                          (unsigned long long)size, (unsigned long long)head->size);
@@ -210,7 +227,7 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
   const float *logits = tokens ? get(&from, head->logits, sizeof *logits) : NULL;
   uint64_t states = head->tokens > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
   bool whole = logits && (!head->logits || !lm->vocabulary || head->logits == (uint64_t)lm->vocabulary);
-  if (!whole || head->states != states)
+  if (!whole || head->states != states || head->generated > head->tokens || head->place.counted_from > head->generated)
     return setun_lm_fail(lm, "it is not as this model writes them");
   int64_t length = (int64_t)head->tokens, room = setun_lm_room(lm);
   int64_t capacity = room == INT64_MAX ? room : lm->length + room;
@@ -241,6 +258,9 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
     }
   if (!failed) {
     memcpy(lm->tokens, tokens, head->tokens * sizeof *tokens);
+    lm->place = head->place;
+    lm->generated = (int64_t)head->generated;
+    lm->resumed = false;
     lm->taken = lm->length = length;
     if (head->logits) {
       memcpy(last, logits, head->logits * sizeof *logits);

@@ -11,8 +11,7 @@
 setun_tokenizer *setun_tokenizer_open(const void *table, size_t size, char *error, size_t error_size) {
   text_message message = {error, error_size};
 #ifndef SETUN_TEXT_LIBRARIES
-  text_fail(message, "no text here: this program was linked for an architecture whose PCRE2 and utf8proc were missing "
-                     "when Setun was built");
+  text_fail(message, TEXT_MISSING);
   return NULL;
 #endif
   if (text_check_table(table, size, message))

@@ -228,6 +228,67 @@ TEST(LanguageState, ContinuesAsIfItNeverStopped) {
   }
 }
 
+/// A model whose sampler draws, with penalties that look back.
+struct Drawn : Model {
+  explicit Drawn(uint64_t seed) {
+    setun_sampler_close(sampler);
+    setun_sampling sampling{};
+    sampling.temperature = 6;
+    sampling.repetition_penalty = 1.2;
+    sampling.frequency_penalty = 2;
+    sampling.presence_penalty = 1;
+    sampling.seed = seed;
+    sampler = setun_sampler_open(&sampling, error, sizeof error);
+  }
+};
+
+TEST(LanguageState, DrawsGoOn) {
+  Folder folder;
+  std::string path = folder.file("state");
+  for (bool between : {false, true}) { // a token between the two: penalties count anew, draws go on
+    Drawn whole(9), first(9), second(1), other(1), fresh(9);
+    EXPECT_EQ(setun_lm_resume(fresh.lm, fresh.sampler), 0) << "nothing was drawn yet";
+    Ids expected, prompt = {1, 2, 3};
+    for (Drawn *model : {&whole, &first})
+      ASSERT_EQ(model->extend(prompt), 0);
+    if (between) {
+      expected = whole.generate(6);
+      ASSERT_EQ(whole.extend({3}), 0);
+      Ids rest = whole.generate(12);
+      expected.insert(expected.end(), rest.begin(), rest.end());
+    } else {
+      expected = whole.generate(18);
+    }
+    Ids mine = first.generate(6), otherwise = mine;
+    ASSERT_EQ(setun_lm_save(first.lm, path.c_str()), 0) << first.message();
+    for (Drawn *model : {&second, &other})
+      ASSERT_EQ(setun_lm_load(model->lm, path.c_str()), 0) << model->message();
+    EXPECT_EQ(setun_lm_resume(second.lm, second.sampler), 1);
+    if (between)
+      for (Drawn *model : {&second, &other})
+        ASSERT_EQ(model->extend({3}), 0);
+    for (auto [model, into] : {std::pair(&second, &mine), std::pair(&other, &otherwise)}) {
+      Ids rest = model->generate(12);
+      into->insert(into->end(), rest.begin(), rest.end());
+    }
+    EXPECT_EQ(mine, expected);
+    EXPECT_NE(otherwise, expected) << "its seed is another";
+    // A state that was saved once more, by the one that went on.
+    ASSERT_EQ(setun_lm_save(second.lm, path.c_str()), 0);
+    Drawn third(2);
+    ASSERT_EQ(setun_lm_load(third.lm, path.c_str()), 0);
+    EXPECT_EQ(setun_lm_resume(third.lm, third.sampler), 1);
+    EXPECT_EQ(setun_lm_resume(whole.lm, whole.sampler), 1);
+    EXPECT_EQ(third.generate(5), whole.generate(5));
+  }
+  Drawn back(9);
+  ASSERT_EQ(back.extend({1, 2, 3}), 0);
+  back.generate(6);
+  ASSERT_EQ(setun_lm_truncate(back.lm, 2), 0);
+  ASSERT_EQ(setun_lm_save(back.lm, path.c_str()), 0) << back.message();
+  EXPECT_EQ(setun_lm_load(back.lm, path.c_str()), 0) << back.message();
+}
+
 TEST(LanguageState, KeepsAnEmptyOne) {
   Folder folder;
   Model one, other;
@@ -315,6 +376,11 @@ TEST(LanguageState, SaysWhy) {
   write(path, "hello");
   EXPECT_EQ(setun_lm_load(one.lm, path.c_str()), -1);
   EXPECT_EQ(one.message(), prefix + "it is no state file");
+  std::string old = bytes;
+  old[7] = '1';
+  write(path, old);
+  EXPECT_EQ(setun_lm_load(one.lm, path.c_str()), -1);
+  EXPECT_EQ(one.message(), prefix + "its format has version 1, and this program reads version 2");
   bytes[70] ^= 1;
   write(path, bytes);
   EXPECT_EQ(setun_lm_load(one.lm, path.c_str()), -1);

@@ -46,7 +46,8 @@ typedef struct setun_command {
   const char *prompt, *prompt_file, *system, *load_state, *save_state, *context_full;
   setun_numbers count, prompts, threads;     /* -n, -p, -t */
   int64_t repetitions, chunk, context, keep; /* -1: not given */
-  setun_sampling sampling;
+  setun_sampling sampling;                   /* what is not below 0 */
+  bool seeded;
   bool chat, parse_special, stream, bench, json, info, help, pin;
 } setun_command;
 int setun_parse_command(setun_command *command, int argc, char **argv, setun_text *error);
@@ -102,6 +103,8 @@ typedef struct setun_talk {
 } setun_talk;
 int setun_talk_open(setun_talk *talk, const setun_command *command, setun_program *program, setun_text *error);
 void setun_talk_close(setun_talk *talk);
+/* Draws go on where they stood when the state was saved, unless there is a --seed. */
+void setun_talk_resume(setun_talk *talk, const setun_command *command);
 /* The ids of a text; special tokens written in it are text unless --parse-special. `begin`: with what the tokenizer
  * puts around texts (BOS). The caller frees *ids. */
 int setun_talk_encode(const setun_talk *talk, const setun_command *command, const char *text, size_t size, bool begin,

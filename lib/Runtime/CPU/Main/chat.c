@@ -208,6 +208,7 @@ static int do_command(chat *c, const char *line, setun_text *error) {
   if ((path = operand(line, "/load"))) {
     if (setun_lm_load(c->talk.lm, path))
       return setun_text_fail(error, "%s", setun_lm_error(c->talk.lm));
+    setun_talk_resume(&c->talk, c->command);
     return take_note(c, error);
   }
   return setun_text_fail(error, "unknown command (see /help)");
@@ -264,7 +265,7 @@ static int talk(chat *c, setun_text *error) {
   const setun_command *command = c->command;
   const setun_tokenizer *tokenizer = setun_lm_tokenizer(c->talk.lm);
   if (!tokenizer)
-    return setun_text_fail(error, "the model was compiled without a tokenizer (setun compile --tokenizer)");
+    return setun_text_fail(error, "%s", setun_lm_no_tokenizer(c->talk.lm));
   c->templated = setun_has_chat(tokenizer) != 0;
   if (!c->templated && command->system)
     return setun_text_fail(error, "--system: the model has no chat template");

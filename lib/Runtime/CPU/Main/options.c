@@ -45,7 +45,7 @@ static const struct option {
     {"--logits", NULL, TEXT, FIELD(logits), 0, "FILE.npy", "also save the logits of all tokens"},
     {"--chunk", NULL, COUNT, FIELD(chunk), 1, "N", "take the prompt in runs of N tokens (512; the result is the same)"},
     {"--temp", "--temperature", REAL, FIELD(sampling.temperature), 0, "T",
-     "0 (the default) takes the likeliest token; else draw"},
+     "0 takes the likeliest token; else draw (this and the next five: the model's, else 0)"},
     {"--top-k", NULL, COUNT, FIELD(sampling.top_k), 0, "K", "draw among the K likeliest (0: all)"},
     {"--top-p", NULL, REAL, FIELD(sampling.top_p), 0, "P", "draw among the fewest that have P of the probability"},
     {"--min-p", NULL, REAL, FIELD(sampling.min_p), 0, "P",
@@ -150,7 +150,7 @@ static int set_value(setun_command *command, const struct option *option, const 
     if (*value < '0' || *value > '9' || *end || errno)
       return setun_text_fail(error, "%s takes a whole number, not '%s'", option->name, value);
     *(uint64_t *)field = number;
-    return 0;
+    return command->seeded = true, 0;
   }
   case REAL:
   case SIGNED: {
@@ -216,6 +216,9 @@ int setun_parse_command(setun_command *command, int argc, char **argv, setun_tex
   if (strrchr(command->program, '/'))
     command->program = strrchr(command->program, '/') + 1;
   command->repetitions = command->chunk = command->context = command->keep = -1;
+  setun_sampling *s = &command->sampling;
+  s->temperature = s->top_p = s->min_p = s->repetition_penalty = -1;
+  s->top_k = -1;
   for (int i = 1; i < argc; ++i) {
     const char *argument = argv[i], *equals = strchr(argument, '=');
     const struct option *option = find_option(argument, equals ? (size_t)(equals - argument) : strlen(argument));

@@ -32,7 +32,17 @@ static int parse_biases(const setun_texts *texts, setun_bias **biases, size_t *c
 }
 
 static int open_sampler(setun_talk *talk, const setun_command *command, setun_text *error) {
-  setun_sampling sampling = command->sampling;
+  /* What the command line does not say is the model's. */
+  setun_sampling sampling, given = command->sampling;
+  setun_lm_sampling(talk->lm, &sampling);
+  sampling.temperature = given.temperature >= 0 ? given.temperature : sampling.temperature;
+  sampling.top_k = given.top_k >= 0 ? given.top_k : sampling.top_k;
+  sampling.top_p = given.top_p >= 0 ? given.top_p : sampling.top_p;
+  sampling.min_p = given.min_p >= 0 ? given.min_p : sampling.min_p;
+  sampling.repetition_penalty = given.repetition_penalty >= 0 ? given.repetition_penalty : sampling.repetition_penalty;
+  sampling.frequency_penalty = given.frequency_penalty;
+  sampling.presence_penalty = given.presence_penalty;
+  sampling.seed = given.seed;
   if (parse_biases(&command->logit_bias, &talk->biases, &sampling.num_biases, error))
     return -1;
   sampling.biases = talk->biases;
@@ -64,7 +74,13 @@ int setun_talk_open(setun_talk *talk, const setun_command *command, setun_progra
   }
   if (command->load_state && setun_lm_load(talk->lm, command->load_state))
     return setun_text_fail(error, "%s", setun_lm_error(talk->lm));
+  setun_talk_resume(talk, command);
   return 0;
+}
+
+void setun_talk_resume(setun_talk *talk, const setun_command *command) {
+  if (!command->seeded)
+    setun_lm_resume(talk->lm, talk->sampler);
 }
 
 void setun_talk_close(setun_talk *talk) {
@@ -79,8 +95,7 @@ int setun_talk_encode(const setun_talk *talk, const setun_command *command, cons
   const setun_tokenizer *tokenizer = setun_lm_tokenizer(talk->lm);
   uint32_t flags = (begin ? SETUN_ADD_SPECIAL : 0) | (command->parse_special ? SETUN_PARSE_SPECIAL : 0);
   if (!tokenizer)
-    return setun_text_fail(error, "the model was compiled without a tokenizer (setun compile --tokenizer): give token "
-                                  "ids, --tokens");
+    return setun_text_fail(error, "%s: give token ids, --tokens", setun_lm_no_tokenizer(talk->lm));
   int64_t room = (int64_t)size + 16, needed = room;
   *ids = NULL;
   do {
