@@ -241,13 +241,13 @@ LogicalResult setun::compileModel(const CompileOptions &options, MLIRContext &co
                          getDevices(*selection), options, loc)))
     return failure();
 
-  FailureOr<std::string> text = makeText(options, loc);
-  if (failed(text))
-    return failure();
   bool finished = false;
   OwningOpRef<ModuleOp> module = loadModel(options, context);
   if (!module || failed(endStage(*module, "input", options, finished)) || finished)
     return success(finished);
+  FailureOr<std::string> text = makeText(options, loc);
+  if (failed(text))
+    return failure();
   std::string weightsPath = options.output + ".safetensors";
   if (failed(checkOverwriting(*module, weightsPath, loc)))
     return failure();

@@ -13,6 +13,8 @@
 #include "setun-rt/abi.h"
 #include "setun/Dialect/Utils/Parameters.h"
 
+#include "mlir/IR/DialectResourceBlobManager.h"
+
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
@@ -115,9 +117,18 @@ uint64_t WeightsFile::getHeaderHash() const {
   return hash;
 }
 
+/// Who holds the constant's bytes, if they are a resource.
+static AsmDialectResourceHandle getHandle(ml_program::GlobalOp global) {
+  auto resource = dyn_cast_if_present<DenseResourceElementsAttr>(global.getValueAttr());
+  return resource ? AsmDialectResourceHandle(resource.getRawHandle()) : AsmDialectResourceHandle();
+}
+
 LogicalResult WeightsFile::write(raw_ostream &os) const {
   os << header;
   uint64_t position = 0;
+  llvm::DenseMap<AsmDialectResourceHandle, unsigned> left;
+  for (ml_program::GlobalOp global : globals)
+    ++left[getHandle(global)];
   for (ml_program::GlobalOp global : globals) {
     os.write_zeros(offsetOf(global) - position);
     FailureOr<ParameterBytes> bytes = ParameterBytes::open(global);
@@ -130,6 +141,10 @@ LogicalResult WeightsFile::write(raw_ostream &os) const {
       os.write(bytes->get().data() + begin, std::min(kPiece, size - begin));
       bytes->release(begin);
     }
+    // It was read for the last time. All together they may be larger than memory.
+    if (auto value = dyn_cast_if_present<DenseResourceElementsAttr>(global.getValueAttr());
+        value && --left[getHandle(global)] == 0)
+      value.getRawHandle().getResource()->setBlob(AsmResourceBlob());
     position = offsetOf(global) + size;
   }
   os.write_zeros(getTextOffset() - position);

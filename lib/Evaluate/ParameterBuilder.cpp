@@ -8,6 +8,7 @@
 
 #include "setun/Evaluate/ParameterBuilder.h"
 
+#include "setun/Dialect/Utils/Spill.h"
 #include "setun/Evaluate/ConstantSlice.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -38,8 +39,7 @@ ml_program::GlobalOp ParameterBuilder::add(StringRef name, Location loc, Type ty
 }
 
 DenseResourceElementsAttr ParameterBuilder::makeResource(StringRef name, ShapedType type, ArrayRef<char> bytes) {
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, /*align=*/64, /*dataIsMutable=*/false);
-  return DenseResourceElementsAttr::get(type, name, std::move(blob));
+  return DenseResourceElementsAttr::get(type, name, copyToBlob(bytes));
 }
 
 /// Elements from bytes as the evaluator gives them; null if they are too many for the IR and differ.

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "setun/Dialect/Utils/Spill.h"
 #include "setun/Target/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -58,9 +59,10 @@ struct MaterializeEncoding : setun::impl::MaterializeEncodingBase<MaterializeEnc
     if (!source || static_cast<int64_t>(source->size()) != trits.getEncoding().getByteSize(rows, cols))
       return op->emitError("holds no trits of its shape: their bytes are missing or of the wrong size");
     int64_t size = encoding.getByteSize(rows, cols);
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocate(size, 64);
+    AsmResourceBlob blob = allocateBlob(size);
     auto target = llvm::MutableArrayRef(reinterpret_cast<uint8_t *>(blob.getMutableData().data()), size);
     repackTrits(trits.getEncoding().getLayout(), *source, encoding.getLayout(), target, rows, cols);
+    restBlob(blob);
     auto packedType = RankedTensorType::get({size}, IntegerType::get(&getContext(), 8));
     return ElementsAttr(DenseResourceElementsAttr::get(packedType, (name + "_packed").str(), std::move(blob)));
   }

@@ -4,10 +4,11 @@ import base64
 import copy
 import json
 import random
+import subprocess
 import time
 
 import pytest
-from text_library import TextLibrary, compile_table
+from text_library import BUILD, TextLibrary, compile_table
 from tokenizer_models import corpus, strings
 from tokenizers import Tokenizer
 
@@ -160,3 +161,16 @@ def test_sentencepiece_as_transformers(sentencepiece_model, config, tmp_path):
         ids = theirs(text)["input_ids"]
         assert ours.encode(text) == ids, ascii(text)
         assert ours.decode(ids) == theirs._tokenizer.decode(ids, skip_special_tokens=False), ascii(text)
+
+
+def test_text_is_not_read_where_compilation_ends_before(tmp_path):
+    from setun import synth
+
+    synth.write(tmp_path / "folder", "tiny-bitnet")
+    (tmp_path / "folder" / "tokenizer.json").write_text("{")
+    command = [BUILD / "bin" / "setun", "compile", tmp_path / "folder", "--target", "generic"]
+    stopped = subprocess.run([*command, "-o", tmp_path / "input.mlir", "--compile-to", "input"], capture_output=True, text=True)
+    assert stopped.returncode == 0 and "func.func" in (tmp_path / "input.mlir").read_text(), stopped.stderr
+    whole = subprocess.run([*command, "-o", tmp_path / "model"], capture_output=True, text=True)
+    assert whole.returncode == 1 and whole.stderr.count("error:") == 1 and "tokenizer.json" in whole.stderr, whole.stderr
+    assert not (tmp_path / "model").exists()

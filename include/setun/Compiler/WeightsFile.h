@@ -31,7 +31,7 @@ public:
   uint64_t getDataOffset() const { return header.size(); }
   /// FNV-1a 64 of the header's bytes.
   uint64_t getHeaderHash() const;
-  /// Streams the file, one parameter at a time.
+  /// Streams the file, one parameter at a time. Constants are let go as they are written: once is all they can be.
   llvm::LogicalResult write(llvm::raw_ostream &os) const;
 
 private:

@@ -15,6 +15,7 @@
 #include "setun/Dialect/Ternary/Transforms/Passes.h"
 #include "setun/Dialect/Utils/Matchers.h"
 #include "setun/Dialect/Utils/Proof.h"
+#include "setun/Dialect/Utils/Spill.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -118,7 +119,7 @@ struct ShareActivations : setun::impl::ShareActivationsBase<ShareActivations> {
     Location loc = builder.getFusedLoc(locations);
     auto weightType = RankedTensorType::get({rows, columns}, TritType::get(builder.getContext()));
     auto bytesType = RankedTensorType::get({static_cast<int64_t>(bytes.size())}, builder.getI8Type());
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(ArrayRef<char>(bytes), 64, false);
+    AsmResourceBlob blob = copyToBlob(bytes);
     auto value = TritsAttr::get(builder.getContext(), EncodingAttr::getCanonical(builder.getContext()),
                                 DenseResourceElementsAttr::get(bytesType, name, std::move(blob)));
     ml_program::GlobalOp before = getWeight(first, symbols);
