@@ -53,7 +53,7 @@ Value Writer::attention(Value x, const Attention &a, unsigned layer) {
     Value allKeys = append(2 + 2 * layer, keys), allValues = append(3 + 2 * layer, values);
     float scale = a.scale != 0 ? a.scale : static_cast<float>(1 / std::sqrt(static_cast<double>(a.headSize)));
     Value init = empty(cast<RankedTensorType>(queries.getType()));
-    y = nn::AttentionOp::create(b, init.getType(), queries, allKeys, allValues, Value(), past, init,
+    y = nn::AttentionOp::create(b, init.getType(), queries, allKeys, allValues, Value(), past, init, Value(),
                                 b.getF32FloatAttr(scale), b.getUnitAttr(), b.getI64IntegerAttr(a.window),
                                 b.getF32FloatAttr(a.softcap))
             ->getResult(0);

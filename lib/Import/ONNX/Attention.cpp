@@ -162,7 +162,7 @@ static LogicalResult importAttention(Node &node) {
   Value query = e.value(*q), key = e.value(*k), value = e.value(*v), maskValue = mask ? e.value(*mask) : Value();
   Value pastValue = causal ? e.size(past) : Value(), init = e.empty(shape, e.elementType(q->dtype));
   auto op = setun::nn::AttentionOp::create(e.b, init.getType(), query, key, value, maskValue, pastValue, init,
-                                           e.b.getF32FloatAttr(scale), causal ? e.b.getUnitAttr() : UnitAttr(),
+                                           Value(), e.b.getF32FloatAttr(scale), causal ? e.b.getUnitAttr() : UnitAttr(),
                                            e.b.getI64IntegerAttr(0), e.b.getF32FloatAttr(softcap));
   Tensor result = e.make(op->getResult(0), q->dtype, shape);
   if (packed) {

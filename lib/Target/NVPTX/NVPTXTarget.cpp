@@ -64,6 +64,9 @@ static void lowerKernels(OpPassManager &pm) {
 
 /// Kernels of the operations that have some.
 static void addKernels(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(nvptx::createAttentionToDevice()); // first: it may take neighbours with it
+  pm.addNestedPass<func::FuncOp>(nvptx::createRotaryToDevice());
+  pm.addNestedPass<func::FuncOp>(nvptx::createEmbeddingToDevice());
   pm.addNestedPass<func::FuncOp>(nvptx::createQuantizeToDevice());
   pm.addNestedPass<func::FuncOp>(nvptx::createNormToDevice());
   pm.addNestedPass<func::FuncOp>(nvptx::createDenseToDevice());
@@ -85,8 +88,11 @@ struct NVPTXLevel final : KernelLevel {
   }
 
   void extendPipeline(PipelinePoint point, OpPassManager &pm, const LevelOptions &options) const override {
-    if (point == PipelinePoint::BeforeBufferize)
+    if (point == PipelinePoint::BeforeBufferize) {
       pm.addPass(nvptx::createGroupSteps());
+      pm.addNestedPass<func::FuncOp>(nvptx::createAttentionScratch());
+      pm.addNestedPass<func::FuncOp>(nvptx::createGroupAttention());
+    }
     if (point == PipelinePoint::AfterProducts)
       addKernels(pm);
     if (point != PipelinePoint::BeforeLLVM)

@@ -50,6 +50,11 @@ struct PrepareKernels : nvptx::impl::PrepareKernelsBase<PrepareKernels> {
       kernel.walk([&](cf::AssertOp check) { checks.push_back(check); });
       for (cf::AssertOp check : checks)
         lower(check, kernel.getArgument(0), messages);
+      // A launch's own attributes do not outlive its outlining: a barrier carries this one.
+      kernel.walk([&](gpu::BarrierOp barrier) {
+        if (auto blocks = barrier->removeAttr(nvptx::kMinBlocksAttr))
+          kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), blocks);
+      });
       for (unsigned i = 0; i < kernel.getNumWorkgroupAttributions(); ++i)
         kernel.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
                                            IntegerAttr::get(IntegerType::get(&getContext(), 64), 128));

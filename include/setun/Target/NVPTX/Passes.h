@@ -10,6 +10,7 @@
 #define SETUN_TARGET_NVPTX_PASSES_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -17,12 +18,16 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace setun {
 namespace nvptx {
+
+/// On a barrier of a kernel: blocks (i32) that a multiprocessor must hold at once, which bounds registers.
+constexpr llvm::StringLiteral kMinBlocksAttr = "setun.min_blocks";
 
 #define GEN_PASS_DECL
 #include "setun/Target/NVPTX/Passes.h.inc"

@@ -135,6 +135,92 @@ def MapToDevice : Pass<"setun-map-to-device", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::scf::SCFDialect"];
 }
 
+class KernelsOf<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect", "::mlir::gpu::GPUDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def EmbeddingToDevice : KernelsOf<"setun-embedding-to-device"> {
+  let summary = "kernels of nn.embedding";
+  let description = [{
+    A row is copied by one block or several, 16 bytes a thread where table and destination are aligned. An index outside
+    of the table is a `cf.assert`, and zeros.
+
+    ```mlir
+    nn.embedding ins(%ids, %table : memref<1x?xi64>, memref<128256x2560xbf16>) outs(%y : memref<1x?x2560xbf16>)
+    // becomes
+    gpu.launch blocks(...) in (%x = %tokens, ...) threads(...) in (%t = %c128, ...) {
+      %row = memref.load %ids[...]
+      vector.store (vector.load %table[%row, %at]), %y[..., %at]
+    }
+    ```
+  }];
+}
+
+def RotaryToDevice : KernelsOf<"setun-rotary-to-device"> {
+  let summary = "kernels of nn.rotary_embedding";
+  let description = [{
+    One thread for each pair and for each component that is not turned.
+
+    ```mlir
+    nn.rotary_embedding ins(%x, %cos, %sin : ...) outs(%y : memref<1x20x?x128xf32>)
+    // becomes
+    gpu.launch blocks(...) in (...) threads(...) in (%t = %c128, ...) { ... }
+    ```
+  }];
+}
+
+def AttentionScratch : Pass<"setun-attention-scratch", "::mlir::func::FuncOp"> {
+  let summary = "give nn.attention the memory in which parts of a context are combined";
+  let description = [{
+    Where few queries meet many keys, several blocks share the keys of a query (`--setun-attention-to-device`). What
+    each found rests in this destination, which is planned with all other memory.
+
+    ```mlir
+    nn.attention ins(%q, %k, %v : ...) outs(%y : ...)
+    // becomes
+    %scratch = tensor.empty() : tensor<278784xf32>
+    nn.attention ins(%q, %k, %v : ...) outs(%y : ...) scratch(%scratch : tensor<278784xf32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
+def GroupAttention : Pass<"setun-group-attention", "::mlir::func::FuncOp"> {
+  let summary = "attention and what its kernels do besides become one step";
+  let description = [{
+    Puts `nn.attention` on tensors into a region together with the rotary embedding of its queries and the transposition
+    of its result, where nobody else needs what they pass on. `--setun-attention-to-device` turns queries while it reads
+    them, and writes the result transposed.
+
+    ```mlir
+    %r = nn.rotary_embedding ins(%q, %cos, %sin : ...) ...
+    %a = nn.attention ins(%r, %k, %v : ...) ...
+    %y = linalg.transpose ins(%a : ...) ... permutation = [0, 2, 1, 3]
+    // becomes
+    %y = scf.execute_region -> tensor<1x?x20x128xf32> no_inline { ... scf.yield %y }
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+}
+
+def AttentionToDevice : KernelsOf<"setun-attention-to-device"> {
+  let summary = "kernels of nn.attention";
+  let description = [{
+    Two forms, between which the host chooses by the number of queries. Few queries: a warp takes a slice of the keys
+    for all query heads that share them, several blocks share a context if there is scratch, and a second kernel
+    combines what they found in a fixed order. Many queries: a block takes 32 rows of queries and walks over tiles of
+    keys in shared memory. Heads whose size is not known, very long ones and f64 are left to the common lowering.
+
+    ```mlir
+    nn.attention ins(%q, %k, %v : ...) past(%past) outs(%y : ...) scratch(%s : ...) {causal, scale = 1.0 : f32}
+    // becomes
+    scf.if %many { gpu.launch ... } else { gpu.launch ...  gpu.launch ... }
+    ```
+  }];
+}
+
 def MergeKernels : Pass<"setun-merge-kernels", "::mlir::ModuleOp"> {
   let summary = "one module for all kernels";
   let description = [{

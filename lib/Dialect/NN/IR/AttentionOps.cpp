@@ -76,5 +76,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("C4: `window` and `softcap` must be finite and not negative");
   if (!getScale().isFinite())
     return emitOpError("C4: `scale` must be finite");
+  if (Value scratch = getScratch(); scratch && (!hasRank(scratch, 1) || !elementOf(scratch).isF32()))
+    return emitOpError("C5: `scratch` must have one dimension and elements of f32");
   return success();
 }

@@ -55,7 +55,7 @@ void nn::registerBufferization(DialectRegistry &registry) {
 DESTINATION_OP(RmsNormOp, 1)
 DESTINATION_OP(LayerNormOp, 1)
 DESTINATION_OP(RotaryEmbeddingOp, 1)
-DESTINATION_OP(AttentionOp, 1)
+DESTINATION_OP(AttentionOp, (getScratch() ? 2 : 1))
 DESTINATION_OP(EmbeddingOp, 1)
 
 SETUN_TILED_OP(RmsNormOp)

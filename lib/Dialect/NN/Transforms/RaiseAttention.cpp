@@ -52,7 +52,7 @@ static nn::AttentionOp build(RewriterBase &rewriter, Location loc, const Attenti
         rewriter, loc, affine::makeComposedFoldedAffineApply(rewriter, loc, causal->past, causal->symbols));
   Value init = tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
   return nn::AttentionOp::create(
-      rewriter, loc, init.getType(), attention.q, attention.k, attention.v, mask, past, init,
+      rewriter, loc, init.getType(), attention.q, attention.k, attention.v, mask, past, init, Value(),
       rewriter.getF32FloatAttr(attention.scale), causal ? rewriter.getUnitAttr() : UnitAttr(),
       rewriter.getI64IntegerAttr(causal ? causal->window : 0), rewriter.getF32FloatAttr(attention.softcap));
 }

@@ -46,18 +46,22 @@ def NN_AttentionOp : DestinationOp<NN_Dialect, "attention", [AttrSizedOperandSeg
     over the keys likewise, and the product with v takes keys in order, so that
     the bits do not depend on how many queries come at once (docs/numerics.md).
 
+    `scratch`, a second destination, is memory that a lowering may use as it
+    likes; a target that needs some adds it.
+
     Constraints:
     - (C1) `q` is [B, H, S, D], `k` [B, G, T, D], `v` [B, G, T, E], `y` [B, H, S, E], of one float element type; G divides H.
     - (C2) `mask`, if given, is [B|1, H|1, S|1, T], of that element type or i1.
     - (C3) `causal` and `window` need `past`.
     - (C4) `window` and `softcap` are not negative, `scale` and `softcap` are finite.
+    - (C5) `scratch`, if given, has one dimension and elements of f32.
   }];
   let arguments = (ins AnyBuffer:$q, AnyBuffer:$k, AnyBuffer:$v, Optional<AnyBuffer>:$mask, Optional<Index>:$past, AnyBuffer:$y,
-                   F32Attr:$scale, UnitAttr:$causal, DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap);
+                   Optional<AnyBuffer>:$scratch, F32Attr:$scale, UnitAttr:$causal, DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $q `,` $k `,` $v `:` type($q) `,` type($k) `,` type($v) `)` (`mask` `(` $mask^ `:` type($mask) `)`)? (`past` `(` $past^ `)`)?
-    `outs` `(` $y `:` type($y) `)` attr-dict (`->` type($results)^)?
+    `outs` `(` $y `:` type($y) `)` (`scratch` `(` $scratch^ `:` type($scratch) `)`)? attr-dict (`->` type($results)^)?
   }];
 }
 
