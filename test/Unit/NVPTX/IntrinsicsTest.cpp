@@ -534,4 +534,27 @@ declare void @llvm.nvvm.cp.async.wait.all()
   }
 }
 
+/// Local memory that a loop asks for: no more of it however often the loop goes round.
+TEST(Intrinsics, LocalMemoryInALoop) {
+  Words words = integers();
+  auto results = evaluate("", R"(  br label %loop
+loop:
+  %i = phi i32 [ 0, %0 ], [ %j, %loop ]
+  %sum = phi i32 [ 0, %0 ], [ %more, %loop ]
+  %local = alloca [1024 x i32], align 16
+  %at = urem i32 %i, 1024
+  %p = getelementptr i32, ptr %local, i32 %at
+  store volatile i32 %i, ptr %p, align 4
+  %v = load volatile i32, ptr %p, align 4
+  %more = add i32 %sum, %v
+  %j = add i32 %i, 1
+  %again = icmp ult i32 %j, 1000
+  br i1 %again, label %loop, label %done
+done:
+  %r = add i32 %more, %a)",
+                          words);
+  for (unsigned i = 0; i < kThreads; ++i)
+    EXPECT_EQ(results[i], words.a[i] + 999 * 1000 / 2);
+}
+
 } // namespace

@@ -357,14 +357,23 @@ Error setun::nvptx::emulator::rewriteKernel(Module &module, CompiledKernel &kern
   old.eraseFromParent();
 
   SmallVector<CallInst *> calls;
+  SmallVector<AllocaInst *> stacks;
   for (Instruction &instruction : instructions(*function)) {
     if (auto *call = dyn_cast<CallInst>(&instruction))
       calls.push_back(call);
-    else if (auto *stack = dyn_cast<AllocaInst>(&instruction)) {
-      if (!stack->isStaticAlloca())
-        return createStringError("kernel '" + kernel.info->name + "' takes stack by a size that only it knows");
-      kernel.stackBytes += stack->getAllocationSize(module.getDataLayout())->getFixedValue() + 64;
-    }
+    else if (auto *stack = dyn_cast<AllocaInst>(&instruction))
+      stacks.push_back(stack);
+  }
+  constexpr uint64_t kMostLocal = 512 << 10; // of a thread of any GPU
+  for (AllocaInst *stack : stacks) {
+    std::optional<TypeSize> size = stack->getAllocationSize(module.getDataLayout());
+    if (!size)
+      return createStringError("kernel '" + kernel.info->name + "' takes stack by a size that only it knows");
+    kernel.stackBytes += size->getFixedValue() + stack->getAlign().value();
+    if (kernel.stackBytes > kMostLocal)
+      return createStringError("kernel '" + kernel.info->name + "' takes more local memory than a thread can have");
+    if (!stack->isStaticAlloca()) // within a loop: once is enough
+      stack->moveBefore(function->getEntryBlock().getFirstInsertionPt());
   }
   for (CallInst *call : calls) {
     builder.SetInsertPoint(call);

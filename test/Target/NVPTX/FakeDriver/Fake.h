@@ -16,7 +16,7 @@
 //   SETUN_FAKE_CUDA_MEMORY=BYTES      its memory, 2 GiB if not said
 //   SETUN_FAKE_CUDA_SEED=N            schedules of threads, see EmulatorOptions
 //   SETUN_FAKE_CUDA_CHECK=0           no checks of addresses in kernels
-//   SETUN_FAKE_CUDA_RACES=1           looks for races of shared memory
+//   SETUN_FAKE_CUDA_RACES=0           no search for races of shared memory
 //   SETUN_FAKE_CUDA_LOG=FILE          all calls, one JSON object a line
 //   SETUN_FAKE_CUDA_FAIL=CALL:N[:E],  the Nth call of a function fails, with error E
 //
@@ -110,7 +110,7 @@ struct Fake {
   // Of the environment.
   int devices = 1, arch = 90, sms = 132;
   uint64_t memory = 2ull << 30, seed = 0;
-  bool checks = true, races = false;
+  bool checks = true, races = true;
   FILE *log = nullptr;
   std::vector<Sabotage> sabotage;
   llvm::StringMap<uint64_t> calls;

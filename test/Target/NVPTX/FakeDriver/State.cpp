@@ -51,7 +51,7 @@ void Fake::configure() {
   memory = readNumber("SETUN_FAKE_CUDA_MEMORY", 2ull << 30);
   seed = readNumber("SETUN_FAKE_CUDA_SEED", 0);
   checks = readNumber("SETUN_FAKE_CUDA_CHECK", 1) != 0;
-  races = readNumber("SETUN_FAKE_CUDA_RACES", 0) != 0;
+  races = readNumber("SETUN_FAKE_CUDA_RACES", 1) != 0;
   rng = seed * 2 + 1;
   calls.clear();
   sabotage.clear();
