@@ -78,6 +78,7 @@ public:
 /// The error says what this machine lacks to run the subject.
 llvm::Expected<std::unique_ptr<Executor>> makeExecutor(const Subject &subject, OperandMemory &memory);
 llvm::Expected<std::unique_ptr<Executor>> makeHostExecutor(const Subject &subject);
+llvm::Expected<std::unique_ptr<Executor>> makeDeviceExecutor(const Subject &subject, OperandMemory &memory);
 llvm::Expected<std::unique_ptr<Executor>> makeRemoteExecutor(const Subject &subject, OperandMemory &memory);
 
 } // namespace setun::conformance

@@ -129,9 +129,10 @@ std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, co
   LevelOptions options{variant.products, variant.emulated};
   if (!parsed || !extend(*parsed, level, PipelinePoint::AfterProducts, options))
     return std::nullopt;
-  if (variant.emulated)
+  bool replaces = variant.emulated && !level.getTarget().isDevice(); // a device's instructions are the emulator's task
+  if (replaces)
     outlineIntrinsics(*parsed);
-  if (variant.emulated && !run(*parsed, "setun-emulate-intrinsics{target=" + level.getTarget().getName().str() + "}"))
+  if (replaces && !run(*parsed, "setun-emulate-intrinsics{target=" + level.getTarget().getName().str() + "}"))
     return std::nullopt;
   if (!extend(*parsed, level, PipelinePoint::BeforeLLVM, options) || !run(*parsed, kLowering))
     return std::nullopt;

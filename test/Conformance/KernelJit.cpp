@@ -36,8 +36,10 @@ bool KernelJit::compile(llvm::StringRef source, const Variant &variant) {
   return true;
 }
 
-void *KernelJit::lookup(llvm::StringRef name) {
-  auto address = jit->lookup(cInterface(name));
+void *KernelJit::lookup(llvm::StringRef name) { return lookupSymbol(cInterface(name)); }
+
+void *KernelJit::lookupSymbol(llvm::StringRef name) {
+  auto address = jit->lookup(name);
   if (!address) {
     llvm::logAllUnhandledErrors(address.takeError(), llvm::errs());
     return nullptr;

@@ -38,6 +38,8 @@ public:
   /// As KernelCompiler does. Functions are then found by name.
   bool compile(llvm::StringRef source, const Variant &variant);
   void *lookup(llvm::StringRef name);
+  /// A function or constant that is not the source's.
+  void *lookupSymbol(llvm::StringRef name);
 
 private:
   KernelCompiler compiler;

@@ -32,14 +32,15 @@ std::vector<Subject> setun::conformance::getSubjects() {
   std::vector<Subject> subjects;
   for (const std::unique_ptr<Target> &target : getTargets())
     for (const std::unique_ptr<TargetLevel> &level : target->getLevels()) {
-      if (!wanted.match(level->getName()) || target->isDevice())
+      if (!wanted.match(level->getName()))
         continue;
       bool ofHost = llvm::Triple(target->getTriple()).getArch() == host, runs = runsOnHost(*level);
       bool uses = !level->getInfo().products.empty(); // ProductTest.Exact checks that it is true
       for (Products products : {Products::AddSub, Products::Best}) {
         if (products == Products::AddSub && !uses)
           continue; // the same code
-        subjects.push_back({level.get(), products, ofHost ? Way::Native : Way::Remote});
+        if (!target->isDevice())
+          subjects.push_back({level.get(), products, ofHost ? Way::Native : Way::Remote});
         if (!runs || uses)
           subjects.push_back({level.get(), products, Way::Emulated});
       }
@@ -49,5 +50,7 @@ std::vector<Subject> setun::conformance::getSubjects() {
 
 llvm::Expected<std::unique_ptr<Executor>> setun::conformance::makeExecutor(const Subject &subject,
                                                                            OperandMemory &memory) {
+  if (subject.level->getTarget().isDevice())
+    return makeDeviceExecutor(subject, memory);
   return subject.way == Way::Remote ? makeRemoteExecutor(subject, memory) : makeHostExecutor(subject);
 }
