@@ -203,8 +203,8 @@ static FailureOr<TargetSelection> select(const CompileOptions &options, Location
 static LogicalResult writeArtifact(ModuleOp module, const TargetSelection &selection, const CompileOptions &options) {
   FailureOr<OutputFile> output = OutputFile::open(options.output, module.getLoc());
   Products products = options.products == "addsub" ? Products::AddSub : Products::Best;
-  if (failed(output) ||
-      failed(selection.levels.front()->getTarget().emitArtifact(options.artifact, module, products, output->os())))
+  const TargetLevel &level = *selection.levels.front();
+  if (failed(output) || failed(level.getTarget().emitArtifact(options.artifact, level, module, products, output->os())))
     return failure();
   return output->commit();
 }

@@ -39,7 +39,7 @@ const TargetLevel *Target::getLevel(llvm::StringRef name) const {
   return nullptr;
 }
 
-llvm::LogicalResult Target::emitArtifact(llvm::StringRef name, mlir::ModuleOp module, Products,
+llvm::LogicalResult Target::emitArtifact(llvm::StringRef name, const TargetLevel &, mlir::ModuleOp module, Products,
                                          llvm::raw_pwrite_stream &) const {
   return module.emitError("target ") << getName() << " does not emit '" << name << "'";
 }

@@ -133,10 +133,10 @@ public:
 
   /// What it can write besides objects, as names for `setun compile --emit`: "ptx", "verilog".
   virtual llvm::ArrayRef<llvm::StringRef> getArtifacts() const { return {}; }
-  /// Writes artifact `name` of a model whose weights are packed (after setun-encode); the target runs what passes it
-  /// needs on it. Emits the error on failure.
-  virtual mlir::LogicalResult emitArtifact(llvm::StringRef name, mlir::ModuleOp module, Products products,
-                                           llvm::raw_pwrite_stream &os) const;
+  /// Writes artifact `name` of a model whose weights are packed (after setun-encode), for one of its levels; the target
+  /// runs what passes it needs on it. Emits the error on failure.
+  virtual mlir::LogicalResult emitArtifact(llvm::StringRef name, const TargetLevel &level, mlir::ModuleOp module,
+                                           Products products, llvm::raw_pwrite_stream &os) const;
 
 protected:
   Target(std::string name, std::string summary, std::string triple)

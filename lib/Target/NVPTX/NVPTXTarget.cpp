@@ -26,6 +26,7 @@
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -150,6 +151,28 @@ struct NVPTXTarget final : Target {
     info.l2Bytes = l2Bytes;
     info.memoryGBs = memoryGBs;
     levels.push_back(std::make_unique<NVPTXLevel>(*this, std::move(info), features, rates));
+  }
+
+  llvm::ArrayRef<llvm::StringRef> getArtifacts() const override {
+    static constexpr llvm::StringRef names[] = {"ptx"};
+    return names;
+  }
+
+  /// The text that the driver gets.
+  LogicalResult emitArtifact(llvm::StringRef, const TargetLevel &level, ModuleOp module, Products products,
+                             llvm::raw_pwrite_stream &os) const override {
+    std::string options = "{target=" + level.getName() + (products == Products::AddSub ? " products=addsub}" : "}");
+    PassManager passes(module.getContext(), ModuleOp::getOperationName());
+    if (failed(parsePassPipeline("setun-encoded-to-target" + options + ",setun-target-to-llvm" + options, passes)) ||
+        failed(passes.run(module)))
+      return failure();
+    for (auto global : module.getOps<LLVM::GlobalOp>())
+      if (auto data = dyn_cast_or_null<StringAttr>(global.getValueOrNull()))
+        if (global.getSymName().starts_with("setun_device_image") && data.getValue().contains(".version")) {
+          os << data.getValue().rtrim('\0');
+          return success();
+        }
+    return emitError(module.getLoc()) << "the model has no kernels to write";
   }
 
   void registerPasses() const override { nvptx::registerNVPTXPasses(); }

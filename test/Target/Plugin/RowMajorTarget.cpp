@@ -115,7 +115,8 @@ struct RowMajorTarget final : Target {
     static constexpr llvm::StringRef names[] = {"listing"};
     return names;
   }
-  LogicalResult emitArtifact(llvm::StringRef, ModuleOp module, Products, llvm::raw_pwrite_stream &os) const override {
+  LogicalResult emitArtifact(llvm::StringRef, const TargetLevel &, ModuleOp module, Products,
+                             llvm::raw_pwrite_stream &os) const override {
     module.walk([&](ternary::MatmulOp op) {
       ProductShape shape = ProductShape::of(op);
       os << "product rows " << shape.n << " columns " << shape.k << " bytes "

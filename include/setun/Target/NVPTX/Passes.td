@@ -274,8 +274,8 @@ def EmbedDeviceCode : Pass<"setun-embed-device-code", "::mlir::ModuleOp"> {
   let summary = "compile kernels and keep them in the host's module as data";
   let description = [{
     Compiles the modules of kernels, in the LLVM dialect by now, for one architecture and replaces them by the constant
-    `setun_device_code` of include/setun-rt/abi.h: PTX for the driver, or with `emulate` the very LLVM IR that PTX would
-    be made of, for the emulator.
+    `setun_device_code` of include/setun-rt/abi.h: PTX for the driver, with what `ptxas` makes of it where there is one;
+    or with `emulate` the very LLVM IR that PTX would be made of, for the emulator.
 
     ```mlir
     gpu.module @kernels { llvm.func @scale(...) attributes {gpu.kernel, nvvm.kernel} ... }
