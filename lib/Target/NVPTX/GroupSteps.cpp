@@ -142,8 +142,9 @@ struct GroupSteps : nvptx::impl::GroupStepsBase<GroupSteps> {
   static void dropPrologue(ternary::MatmulOp product, Group &group) {
     Operation *quantize = product.getX().getDefiningOp();
     group.remove_if([&](Operation *op) {
-      return op == quantize || llvm::is_contained(op->getOperands(), quantize->getResult(1)) &&
-                                   cast<linalg::GenericOp>(op).getNumDpsInputs() == 1;
+      auto scale = dyn_cast<linalg::GenericOp>(op);
+      return op == quantize ||
+             (scale && scale.getNumLoops() == 1 && llvm::is_contained(scale.getInputs(), quantize->getResult(1)));
     });
   }
 

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ProductForms.h"
+#include "setun/Target/NVPTX/FusedProduct.h"
 #include "setun/Target/NVPTX/Passes.h"
 #include "setun/Target/NVPTX/ProductKernels.h"
 
@@ -20,6 +21,7 @@
 #include "setun/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -110,14 +112,21 @@ struct NVPTXLevel final : KernelLevel {
     pm.addPass(nvptx::createEmbedDeviceCode({getInfo().name, backendFeatures, options.emulate}));
   }
 
+  LogicalResult lowerProduct(RewriterBase &rewriter, ternary::MatmulOp op, Products products) const override {
+    bool integers = getElementTypeOrSelf(op.getX().getType()).isInteger(8) && !op.getScales();
+    if (products == Products::AddSub || !integers || !isa<scf::ExecuteRegionOp>(op->getParentOp()))
+      return KernelLevel::lowerProduct(rewriter, op, products);
+    loadDialects(op.getContext());
+    return nvptx::lowerGroupedProduct(rewriter, op);
+  }
+
 protected:
   ProductForm getForm(const ProductShape &shape, int64_t tokens, const PackedLayout &,
                       Products products) const override {
     return nvptx::getDeviceForm(shape, tokens, products, rates);
   }
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {
-    // The pass that calls this is every target's, and knows nothing of kernels.
-    b.getContext()->loadDialect<gpu::GPUDialect, LLVM::LLVMDialect, nvgpu::NVGPUDialect, NVVM::NVVMDialect>();
+    loadDialects(b.getContext());
     nvptx::DeviceBuilder d(b.getLoc(), b);
     nvptx::DeviceProduct product = nvptx::makePlainProduct(d, p);
     if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
@@ -128,6 +137,12 @@ protected:
   }
 
 private:
+  /// The pass that calls this is every target's, and knows nothing of kernels.
+  static void loadDialects(MLIRContext *context) {
+    context->loadDialect<affine::AffineDialect, gpu::GPUDialect, LLVM::LLVMDialect, nvgpu::NVGPUDialect,
+                         NVVM::NVVMDialect>();
+  }
+
   std::string backendFeatures;
   nvptx::DeviceRates rates;
 };

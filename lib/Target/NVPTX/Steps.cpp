@@ -27,6 +27,12 @@ static bool addSteps(Block &block, SmallVector<Operation *> &steps) {
     } else if (auto group = dyn_cast<scf::ExecuteRegionOp>(op); group && op.getNumResults() == 0) {
       if (!group.getRegion().hasOneBlock() || !addSteps(group.getRegion().front(), steps))
         return false;
+    } else if (auto choice = dyn_cast<scf::IfOp>(op); choice && op.getNumResults() == 0) {
+      // The host's choice between kernels: a product's, say, with its quantizer on one side.
+      for (Region &side : choice->getRegions())
+        for (Block &inner : side)
+          if (!addSteps(inner, steps))
+            return false;
     } else if (op.getNumResults() > 0 && !isMemoryEffectFree(&op)) {
       return false;
     }

@@ -1,0 +1,24 @@
+//===- FusedProduct.h - A product with what stands around it -*- C++ -*-===//
+//
+// Part of the Setun Project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SETUN_TARGET_NVPTX_FUSEDPRODUCT_H
+#define SETUN_TARGET_NVPTX_FUSEDPRODUCT_H
+
+#include "setun/Target/NVPTX/ProductKernels.h"
+
+namespace setun {
+namespace nvptx {
+
+/// Replaces a product on buffers that stands in a region of --setun-group-steps, and what of that region its kernels can
+/// do as well: the quantizer before it and elementwise work on its sums after it. What they cannot stays.
+mlir::LogicalResult lowerGroupedProduct(mlir::RewriterBase &rewriter, ternary::MatmulOp op);
+
+} // namespace nvptx
+} // namespace setun
+
+#endif // SETUN_TARGET_NVPTX_FUSEDPRODUCT_H
