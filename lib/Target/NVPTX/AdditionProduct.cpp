@@ -67,7 +67,7 @@ Addition::Addition(DeviceBuilder &b, const DeviceProduct &product, int64_t token
                                                   /*groups=*/1, /*split=*/kWarps},
       isFloat(isa<FloatType>(p.activation)), sumType(isFloat ? Type(b.getF32Type()) : b.getI32Type()) {
   if (share.companions > 1)
-    share.split = kWarps / 2;
+    share.split = std::clamp<int64_t>(WarpShare::kMostWarps / share.companions, 1, kWarps / 2);
   // One warp for two chunks, or for a group.
   if (auto parts = getConstant(p.scales ? p.groups : b.ceilDiv(p.k, 2 * kChunkColumns)))
     share.split = std::clamp<int64_t>(*parts, 1, share.split);

@@ -33,7 +33,8 @@ constexpr int64_t kLineWords = ActivationStage::kLineWords;
 constexpr int64_t kStageBytes = 32 << 10;
 constexpr int64_t kAhead = 4;        // chunks of a warp that a loop asks for before it needs them
 constexpr int64_t kMostAhead = 7;    // the same without a loop
-constexpr int64_t kMostWarps = 8;    // that share a block of rows
+constexpr int64_t kMostSplit = 8;    // that share a block of rows
+constexpr int64_t kBlockWarps = 8;   // of a block of several groups
 constexpr int64_t kProcessors = 132; // of a typical device
 constexpr int64_t kOnes = 0x01010101;
 
@@ -82,8 +83,8 @@ private:
 /// cut the columns with little waste.
 static int64_t getSplit(int64_t chunks, int64_t slots) {
   auto share = [&](int64_t split) -> int64_t { return llvm::divideCeil(chunks, split); };
-  int64_t most = slots >= kProcessors ? kMostAhead : 3, best = kMostWarps;
-  for (int64_t split = kMostWarps; split > 0 && share(split) <= most; --split)
+  int64_t most = slots >= kProcessors ? kMostAhead : 3, best = kMostSplit;
+  for (int64_t split = kMostSplit; split > 0 && share(split) <= most; --split)
     if (split * share(split) <= best * share(best))
       best = split;
   return best;
@@ -102,10 +103,12 @@ Decode::Decode(DeviceBuilder &b, const DeviceProduct &product, int64_t tokens)
     share.split = getSplit(chunks, blocks * share.companions / (share.pairs ? 2 : 1));
     // Blocks make their activations themselves: the more rows they have, the better, but no processor must be idle.
     int64_t enough = product.prologue ? kProcessors * 3 / 4 : 2 * kProcessors;
-    while (2 * share.warps() <= kMostWarps && blocks >= enough * 2 * share.groups)
+    while (2 * share.warps() <= kBlockWarps && blocks >= enough * 2 * share.groups)
       share.groups *= 2;
-    warpChunks = llvm::divideCeil(chunks, share.split);
   }
+  share.split = std::clamp<int64_t>(WarpShare::kMostWarps / share.slots(), 1, share.split);
+  if (k)
+    warpChunks = llvm::divideCeil(llvm::divideCeil(*k, share.chunkLines() * Product::kTile), share.split);
   int64_t chunkBytes = tokens * strideWords() * 4, most = kStageBytes;
   if (product.prologue) // gives whole tokens
     most = llvm::alignTo(*warpChunks, kAhead) * chunkBytes;

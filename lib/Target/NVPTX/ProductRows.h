@@ -27,6 +27,8 @@ namespace setun::nvptx {
 /// one block of rows a companion, which are called slots; `split` warps share the lines of a slot, chunk by chunk in
 /// turn. Where matrices are multiplied (`pairs`), a warp's chunk is four lines of two slots instead.
 struct WarpShare {
+  static constexpr int64_t kMostWarps = 32; // of a block
+
   int64_t tokens, companions, groups, split;
   bool pairs = false;
 

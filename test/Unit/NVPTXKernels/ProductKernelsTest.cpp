@@ -361,7 +361,8 @@ TEST_F(ProductKernels, Fused) {
   struct Shape {
     int64_t n, k, companions;
   };
-  constexpr Shape shapes[] = {{64, 100, 2}, {40, 640, 2}, {10, 2000, 2}, {66, 33, 2}, {99, 64, 3}, {600, 130, 1}};
+  constexpr Shape shapes[] = {{64, 100, 2}, {40, 640, 2},   {10, 2000, 2}, {66, 33, 2},
+                              {99, 64, 3},  {60, 1100, 12}, {600, 130, 1}};
   std::string text;
   std::vector<int64_t> companions;
   for (auto [i, shape] : llvm::enumerate(shapes)) {
