@@ -183,8 +183,11 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
   if (kernel < 0)
     return -1;
   int threads = 0;
+  if (setun_cuda_enter(device, (setun_message){NULL, 0}))
+    return -1;
   CUresult result = device->api.cuFuncGetAttribute(&threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK,
                                                    device->kernels[kernel].function);
+  setun_cuda_leave(device);
   if (result || threads < ARGMAX_THREADS)
     return -1;
   struct {
