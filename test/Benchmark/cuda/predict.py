@@ -1,0 +1,68 @@
+"""Predicts what no card has confirmed: decode and prefill of the shape of bitnet-b1.58-2B-4T. `python3 predict.py [--json]`.
+
+    decode     s a token = bytes / (0.9 x read bandwidth) + launches x gap
+    bytes      all packed weights, the bf16 head, the f32 cache of every layer up to the position
+    launches   KERNELS_A_LAYER x layers + KERNELS_BESIDE, counted in what the stand-in driver logs of a greedy step of the
+               shipped model, whose layers are of the same kind
+    gap        what a launch costs beyond its bytes: an assumption for each way to launch
+    prefill    products of all layers by docs/targets/cuda-prefill.md (H100 at 1.7 GHz; attention, the head and what is
+               between kernels not counted), for other cards in proportion to their int8 peak
+
+Everything printed is a prediction. Standard library only.
+"""
+
+import json
+import sys
+
+LAYERS, HIDDEN, KEY_VALUE_COLUMNS, INTERMEDIATE, VOCABULARY = 30, 2560, 640, 6912, 128256
+KERNELS_A_LAYER, KERNELS_BESIDE = 8, 10
+GAPS = {"eager": 2.0e-6, "graph": 1.3e-6, "graph + pdl": 0.7e-6}  # seconds a launch; assumed
+SHARE_OF_BANDWIDTH = 0.9  # assumed
+CARDS = {  # bytes/s that memory gives, dense int8 operations/s: data sheets
+    "A100 80GB SXM": (2.039e12, 624e12), "H100 SXM": (3.35e12, 1979e12), "H200 SXM": (4.8e12, 1979e12), "B200": (8.0e12, 4500e12)}
+PREFILL_H100_MS = {16: 0.41, 32: 0.49, 64: 0.67, 128: 0.95, 256: 1.51, 512: 2.82, 1024: 5.03, 2048: 9.15}
+
+
+def weight_bytes() -> int:
+    """Two bits a weight: query, key and value; output; gate and up; down."""
+    rows_of_hidden = HIDDEN + 2 * KEY_VALUE_COLUMNS + HIDDEN + 2 * INTERMEDIATE
+    return LAYERS * (rows_of_hidden * HIDDEN + HIDDEN * INTERMEDIATE) // 4
+
+
+def head_bytes() -> int:
+    return VOCABULARY * HIDDEN * 2
+
+
+def decode(bandwidth: float, gap: float, position: int) -> float:
+    """Tokens a second."""
+    cache = LAYERS * 2 * KEY_VALUE_COLUMNS * 4 * position
+    launches = KERNELS_A_LAYER * LAYERS + KERNELS_BESIDE
+    return 1 / ((weight_bytes() + head_bytes() + cache) / (SHARE_OF_BANDWIDTH * bandwidth) + launches * gap)
+
+
+def predictions() -> dict:
+    found = {}
+    for card, (bandwidth, peak) in CARDS.items():
+        rates = {f"decode at {position}, {way}, tokens/s": round(decode(bandwidth, gap, position))
+                 for position in (0, 2048) for way, gap in GAPS.items() if way != "graph + pdl" or "A100" not in card}
+        scale = CARDS["H100 SXM"][1] / peak
+        found[card] = {**rates, **{f"prefill {tokens}, ms": round(ms * scale, 2) for tokens, ms in PREFILL_H100_MS.items()
+                                   if tokens in (16, 512, 2048)}}
+    return found
+
+
+def main() -> None:
+    found = predictions()
+    if "--json" in sys.argv[1:]:
+        print(json.dumps({"predicted, never measured": found}, indent=1))
+        return
+    print(f"PREDICTED, never measured: {weight_bytes() / 1e6:.0f} MB of weights, {head_bytes() / 1e6:.0f} MB of head, "
+          f"{KERNELS_A_LAYER * LAYERS + KERNELS_BESIDE} launches a token\n")
+    names = list(found["H100 SXM"])
+    print("| |", " | ".join(CARDS), "|\n|---|" + "---|" * len(CARDS))
+    for name in names:
+        print(f"| {name} |", " | ".join(str(found[card].get(name, "-")) for card in CARDS), "|")
+
+
+if __name__ == "__main__":
+    main()
