@@ -92,6 +92,7 @@ struct NVPTXLevel final : KernelLevel {
 
   void extendPipeline(PipelinePoint point, OpPassManager &pm, const LevelOptions &options) const override {
     if (point == PipelinePoint::BeforeBufferize) {
+      pm.addPass(nvptx::createConstantsToParameters());
       pm.addPass(nvptx::createGroupSteps());
       pm.addNestedPass<func::FuncOp>(nvptx::createAttentionScratch());
       pm.addNestedPass<func::FuncOp>(nvptx::createGroupAttention());

@@ -115,6 +115,24 @@ def ReductionsToDevice : Pass<"setun-reductions-to-device", "::mlir::func::FuncO
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ConstantsToParameters : Pass<"setun-constants-to-parameters", "::mlir::ModuleOp"> {
+  let summary = "constant tensors of the entry become parameters";
+  let description = [{
+    A constant tensor would lie in the host's object, where no kernel can read it; parameters are brought to the device.
+    Equal constants become one parameter. New parameters stand last in the module and so in the weights file. A constant
+    of one value becomes a `linalg.fill`.
+
+    ```mlir
+    %0 = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+    // becomes
+    ml_program.global private @constant(dense<[1.0, 2.0]> : tensor<2xf32>) : tensor<2xf32>
+    %0 = ml_program.global_load_const @constant : tensor<2xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::ml_program::MLProgramDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def MapToDevice : Pass<"setun-map-to-device", "::mlir::ModuleOp"> {
   let summary = "what still works on memory becomes kernels";
   let description = [{
