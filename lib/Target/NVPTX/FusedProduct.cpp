@@ -342,7 +342,7 @@ bool canFuse(const GroupedProduct &group, const Product &p) {
 
 } // namespace
 
-LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::MatmulOp op) {
+LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::MatmulOp op, bool dependent) {
   Reader reader(op);
   reader.read();
   GroupedProduct &group = reader.group;
@@ -357,6 +357,7 @@ LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::Matmul
   if (failed(p))
     return failure();
   DeviceProduct product = makePlainProduct(b, *p);
+  product.dependent = dependent;
   product.companions = group.companions;
   product.columns = b.div(p->n, b.index(group.companions.size()));
 

@@ -8,6 +8,8 @@
 
 #include "setun/Target/NVPTX/Passes.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
 namespace setun::nvptx {
 #define GEN_PASS_DEF_MERGEKERNELS
 #include "setun/Target/NVPTX/Passes.h.inc"
@@ -17,6 +19,15 @@ using namespace mlir;
 using namespace setun;
 
 namespace {
+
+/// Whether it waits for the kernel in front of it by itself, so that the runtime may launch it early.
+bool waits(gpu::GPUFuncOp kernel) {
+  return kernel
+      .walk([](NVVM::GriddepcontrolOp op) {
+        return op.getKind() == NVVM::GridDepActionKind::wait ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
 
 struct MergeKernels : nvptx::impl::MergeKernelsBase<MergeKernels> {
   void runOnOperation() override {
@@ -33,7 +44,11 @@ struct MergeKernels : nvptx::impl::MergeKernelsBase<MergeKernels> {
         // Upstream names it after the function that it was cut out of.
         StringRef name = kernel.getName();
         name.consume_back("_kernel");
-        kernel.setName(name);
+        StringRef ending = waits(kernel) ? "_pdl" : "";
+        std::string unique = (name + ending).str();
+        for (unsigned number = 0; symbols.lookup(unique); ++number)
+          unique = (name + "_" + Twine(number) + ending).str();
+        kernel.setName(unique);
         kernel->remove();
         symbols.insert(kernel);
         renamed[old] = SymbolRefAttr::get(merged.getNameAttr(), {FlatSymbolRefAttr::get(kernel.getNameAttr())});

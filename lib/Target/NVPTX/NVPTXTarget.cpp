@@ -118,7 +118,7 @@ struct NVPTXLevel final : KernelLevel {
     if (products == Products::AddSub || !integers || !isa<scf::ExecuteRegionOp>(op->getParentOp()))
       return KernelLevel::lowerProduct(rewriter, op, products);
     loadDialects(op.getContext());
-    return nvptx::lowerGroupedProduct(rewriter, op);
+    return nvptx::lowerGroupedProduct(rewriter, op, launchesEarly());
   }
 
 protected:
@@ -130,6 +130,7 @@ protected:
     loadDialects(b.getContext());
     nvptx::DeviceBuilder d(b.getLoc(), b);
     nvptx::DeviceProduct product = nvptx::makePlainProduct(d, p);
+    product.dependent = launchesEarly();
     if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
       return nvptx::emitAdditionProduct(d, product);
     d.branch(
@@ -138,6 +139,9 @@ protected:
   }
 
 private:
+  /// Whether a kernel can be launched while the one in front of it still runs.
+  bool launchesEarly() const { return getInfo().name != "sm_80"; }
+
   /// The pass that calls this is every target's, and knows nothing of kernels.
   static void loadDialects(MLIRContext *context) {
     context->loadDialect<affine::AffineDialect, gpu::GPUDialect, LLVM::LLVMDialect, nvgpu::NVGPUDialect,

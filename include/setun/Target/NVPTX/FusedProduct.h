@@ -14,9 +14,10 @@
 namespace setun {
 namespace nvptx {
 
-/// Replaces a product on buffers that stands in a region of --setun-group-steps, and what of that region its kernels can
-/// do as well: the quantizer before it and elementwise work on its sums after it. What they cannot stays.
-mlir::LogicalResult lowerGroupedProduct(mlir::RewriterBase &rewriter, ternary::MatmulOp op);
+/// Replaces a product on buffers that stands in a region of --setun-group-steps, and what of that region its kernels
+/// can do as well: the quantizer before it and elementwise work on its sums after it. What they cannot stays.
+/// `dependent`: as of DeviceProduct.
+mlir::LogicalResult lowerGroupedProduct(mlir::RewriterBase &rewriter, ternary::MatmulOp op, bool dependent);
 
 } // namespace nvptx
 } // namespace setun

@@ -243,7 +243,8 @@ def MergeKernels : Pass<"setun-merge-kernels", "::mlir::ModuleOp"> {
   let summary = "one module for all kernels";
   let description = [{
     Moves the kernels of all modules, as outlining makes one for each launch, into one. A kernel is named after the
-    function that launches it, with a number where that one launches several.
+    function that launches it, with a number where that one launches several; one that waits for the kernel in front of
+    it by itself (`nvvm.griddepcontrol`) gets the ending `_pdl`, by which the runtime knows that it may start early.
 
     ```mlir
     gpu.module @a_kernel { gpu.func @a_kernel() kernel { ... } }
