@@ -25,7 +25,7 @@ std::optional<LinalgNest> LinalgNest::match(LoopEmitter &e, linalg::LinalgOp op)
       return std::nullopt;
     NestOperand &entry = nest.operands.emplace_back(NestOperand{operand.get(), {}});
     for (AffineExpr expr : map.getResults())
-      entry.loops.push_back(isa<AffineDimExpr>(expr) ? cast<AffineDimExpr>(expr).getPosition() : -1);
+      entry.loops.push_back(isa<AffineDimExpr>(expr) ? int64_t(cast<AffineDimExpr>(expr).getPosition()) : -1);
   }
   for (utils::IteratorType kind : op.getIteratorTypesArray())
     nest.isReduction.push_back(kind == utils::IteratorType::reduction);

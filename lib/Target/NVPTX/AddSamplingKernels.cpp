@@ -13,6 +13,7 @@
 
 #include "setun/Target/NVPTX/Passes.h"
 
+#include "setun/Conversion/LoopEmitter.h"
 #include "setun/Target/NVPTX/DeviceBuilder.h"
 #include "setun/Transforms/Entry.h"
 
@@ -39,6 +40,7 @@ struct Candidate {
 
 struct ArgmaxKernel {
   DeviceBuilder &b;
+  Type element;
 
   Candidate better(Candidate x, Candidate y) {
     Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, y.logit, x.logit);
@@ -56,8 +58,8 @@ struct ArgmaxKernel {
 
   Value load(Value logits, Value at) {
     Value offset = arith::IndexCastOp::create(b, b.getI64Type(), at);
-    Value address = LLVM::GEPOp::create(b, logits.getType(), b.getF32Type(), logits, ValueRange{offset});
-    return LLVM::LoadOp::create(b, b.getF32Type(), address);
+    Value address = LLVM::GEPOp::create(b, logits.getType(), element, logits, ValueRange{offset});
+    return LoopEmitter(b, b.getLoc()).convert(LLVM::LoadOp::create(b, element, address), b.getF32Type());
   }
 
   /// Tokens in ascending order, so that a later one must be above to be better.
@@ -113,29 +115,40 @@ struct ArgmaxKernel {
 struct AddSamplingKernels : nvptx::impl::AddSamplingKernelsBase<AddSamplingKernels> {
   void runOnOperation() override {
     auto containers = getOperation().getOps<gpu::GPUModuleOp>();
-    if (containers.empty() || !hasLogits())
+    if (containers.empty())
       return;
-    Location loc = getOperation().getLoc();
-    OpBuilder builder = OpBuilder::atBlockEnd((*containers.begin()).getBody());
-    Type pointer = LLVM::LLVMPointerType::get(&getContext());
-    auto type = builder.getFunctionType({pointer, builder.getI64Type(), pointer}, {});
-    auto kernel = gpu::GPUFuncOp::create(builder, loc, "setun_argmax", type);
-    kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
-    DeviceBuilder b(loc, &getContext());
+    Builder types(&getContext());
+    const std::pair<Type, StringRef> kernels[] = {{types.getF32Type(), "setun_argmax"},
+                                                  {types.getF16Type(), "setun_argmax_f16"},
+                                                  {types.getBF16Type(), "setun_argmax_bf16"}};
+    for (auto [element, name] : kernels)
+      if (hasLogits(element))
+        addArgmax(*containers.begin(), name, element);
+  }
+
+  static void addArgmax(gpu::GPUModuleOp container, StringRef name, Type element) {
+    Location loc = container.getLoc();
+    DeviceBuilder b(loc, container.getContext());
+    b.setInsertionPointToEnd(container.getBody());
+    Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+    auto type = b.getFunctionType({pointer, b.getI64Type(), pointer}, {});
+    auto kernel = gpu::GPUFuncOp::create(b, name, type);
+    kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+    kernel.setKnownBlockSize(ArrayRef<int32_t>{static_cast<int32_t>(kThreads), 1, 1});
     b.setInsertionPointToStart(&kernel.getBody().front());
     gpu::ReturnOp::create(b);
     b.setInsertionPointToStart(&kernel.getBody().front());
-    ArgmaxKernel{b}.emit(kernel);
+    ArgmaxKernel{b, element}.emit(kernel);
   }
 
-  /// Whether some result may be logits: rows of floats.
-  bool hasLogits() {
-    func::FuncOp function = entry::find(getOperation());
-    for (unsigned i = 0; function && i < function.getNumArguments(); ++i) {
-      auto type = dyn_cast<MemRefType>(function.getArgument(i).getType());
-      if (function.getArgAttr(i, entry::kOutput) && type && type.getRank() >= 2 && type.getElementType().isF32())
-        return true;
-    }
+  /// Whether some result may be logits of that type: rows of floats.
+  bool hasLogits(Type element) {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+        auto type = dyn_cast<MemRefType>(function.getArgument(i).getType());
+        if (function.getArgAttr(i, entry::kOutput) && type && type.getRank() >= 2 && type.getElementType() == element)
+          return true;
+      }
     return false;
   }
 };

@@ -43,7 +43,8 @@ def QuantizeToDevice : Pass<"setun-quantize-to-device", "::mlir::func::FuncOp"> 
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def NormToDevice : Pass<"setun-norm-to-device", "::mlir::func::FuncOp"> {
@@ -59,7 +60,8 @@ def NormToDevice : Pass<"setun-norm-to-device", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def ElementwiseToDevice : Pass<"setun-elementwise-to-device", "::mlir::func::FuncOp"> {
@@ -75,8 +77,8 @@ def ElementwiseToDevice : Pass<"setun-elementwise-to-device", "::mlir::func::Fun
     gpu.launch blocks(%rows, ...) in (...) threads(%thread, ...) in (128, ...) { vector.load ... vector.store ... }
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def DenseToDevice : Pass<"setun-dense-to-device", "::mlir::func::FuncOp"> {
@@ -258,9 +260,9 @@ def MergeKernels : Pass<"setun-merge-kernels", "::mlir::ModuleOp"> {
 def AddSamplingKernels : Pass<"setun-add-sampling-kernels", "::mlir::ModuleOp"> {
   let summary = "a kernel that finds the likeliest token";
   let description = [{
-    Where the entry function has a result that may be logits (f32, at least two dimensions) and there is a module of
+    Where the entry function has a result that may be logits (floats, at least two dimensions) and there is a module of
     kernels, adds the kernel `setun_argmax(logits, size, token)`, one block of 1024 threads: the number, i64, of the
-    largest of `size` logits as the runtime's sampler finds it.
+    largest of `size` logits as the runtime's sampler finds it. For f16 and bf16 its name ends in `_f16` and `_bf16`.
 
     ```mlir
     gpu.module @setun_kernels { ... }
