@@ -28,12 +28,17 @@ func.func @widen(%x: bf16) -> f32 {
   return %0 : f32
 }
 
-// Narrow arithmetic is done in f32 and rounded after every op.
+// Narrow arithmetic is done in f32 and rounded after every op, in place where the result is only widened again.
 // CHECK-LABEL: @narrow
 // CHECK-NOT: f16 to f32
 // CHECK: arith.mulf {{.*}} : f32
-// CHECK: arith.trunci {{.*}} : i32 to i16
-// CHECK: arith.addf {{.*}} : f32
+// CHECK-NOT: arith.trunci
+// CHECK: %[[SUM:.*]] = arith.addf %{{.*}}, %[[PLACE:.*]] : f32
+// CHECK-NEXT: arith.subf %[[SUM]], %[[PLACE]] : f32
+// CHECK-NOT: arith.trunci
+// CHECK: %[[BITS:.*]] = arith.ori
+// CHECK-NEXT: %[[PRODUCT:.*]] = arith.bitcast %[[BITS]] : i32 to f32
+// CHECK-NEXT: arith.addf %[[PRODUCT]], %{{.*}} : f32
 // CHECK: arith.trunci {{.*}} : i32 to i16
 //
 // HALF-LABEL: @narrow
@@ -47,6 +52,18 @@ func.func @widen(%x: bf16) -> f32 {
 func.func @narrow(%x: f16, %y: f16) -> f16 {
   %0 = arith.mulf %x, %y : f16
   %1 = arith.addf %0, %y : f16
+  return %1 : f16
+}
+
+// A value that only changes its sign is one of f16 already.
+// CHECK-LABEL: @negate
+// CHECK: %[[MINUS:.*]] = arith.negf %{{.*}} : f32
+// CHECK-NEXT: arith.addf %{{.*}}, %[[MINUS]] : f32
+// CHECK-NOT: arith.subf
+// CHECK: arith.trunci {{.*}} : i32 to i16
+func.func @negate(%x: f16) -> f16 {
+  %0 = arith.negf %x : f16
+  %1 = arith.addf %x, %0 : f16
   return %1 : f16
 }
 

@@ -173,7 +173,8 @@ def ExpandMath : Pass<"setun-expand-math", "::mlir::func::FuncOp"> {
   let description = [{
     - Arithmetic on f16 and bf16, scalar or vector, is done in f32 and rounded after each op; the conversions become
       integer ops, so that no level of an architecture calls a helper of its compiler's library. With `convert-half`
-      those between f16 and f32 stay, for levels that have instructions for them; the bits are the same.
+      those between f16 and f32 stay, for levels that have instructions for them; the bits are the same. What is rounded
+      to f16 only to be widened again stays in f32, with the same bits.
     - On f32, exp, exp2, expm1, log, log1p, log2, log10, sin, cos, tan, tanh, erf and powf become polynomials in arith
       ops, without fma, the same for scalars and vectors, within 2 units of the last place (sin, cos, tan: for |x| up to
       2^20). powf with an exponent of 2, 3 or 0.5 is products or a square root. rsqrt is a division by a square root.

@@ -35,6 +35,36 @@ static bool isHalfConversion(Operation *op) {
   return (from.isF16() && to.isF32()) || (from.isF32() && to.isF16());
 }
 
+/// Roundings to f16 of which nothing is left but what is widened again stay in f32. Those of values that are f16
+/// already, or only change their sign, go. (Of bf16 LLVM makes as little by itself.)
+static void roundInPlace(ArrayRef<Operation *> roundings) {
+  llvm::SmallPtrSet<Value, 16> halves;
+  auto isHalf = [&](Value x) {
+    while (auto *op = x.getDefiningOp()) {
+      if (isa<arith::ExtFOp>(op))
+        return isHalfConversion(op);
+      if (!isa<arith::NegFOp, math::AbsFOp>(op))
+        break;
+      x = op->getOperand(0);
+    }
+    return halves.contains(x);
+  };
+  for (Operation *op : roundings) {
+    if (!llvm::all_of(op->getUsers(),
+                      [](Operation *user) { return isa<arith::ExtFOp>(user) && isHalfConversion(user); }))
+      continue;
+    OpBuilder b(op);
+    Value x = op->getOperand(0);
+    Value rounded = isHalf(x) ? x : roundToHalf(MathEmitter{b, op->getLoc(), x.getType()}, x);
+    halves.insert(rounded);
+    for (Operation *user : llvm::make_early_inc_range(op->getUsers())) {
+      user->getResult(0).replaceAllUsesWith(rounded);
+      user->erase();
+    }
+    op->erase();
+  }
+}
+
 /// Does an op on f16 or bf16 in f32, and rounds what it gives.
 static void widenOp(Operation *op) {
   OpBuilder b(op);
@@ -147,6 +177,8 @@ struct ExpandMath : setun::impl::ExpandMathBase<ExpandMath> {
         op->getResult(0).replaceAllUsesWith(value);
         op->erase();
       }
+    if (!convertHalf)
+      roundInPlace(collect([](Operation *op) { return isa<arith::TruncFOp>(op) && isHalfConversion(op); }));
     for (Operation *op : collect([&](Operation *op) {
            return isa<arith::ExtFOp, arith::TruncFOp, arith::FPToSIOp, arith::FPToUIOp>(op) &&
                   !(convertHalf && isHalfConversion(op));

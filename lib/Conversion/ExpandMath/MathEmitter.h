@@ -101,6 +101,8 @@ mlir::Value logInF64(const MathEmitter &e, mlir::Value x, double scale);
 /// f16 and bf16 to f32 and back, by integer ops. Rounding is half to even.
 mlir::Value widenNarrow(const MathEmitter &e, mlir::Value x);
 mlir::Value narrowTo(const MathEmitter &e, mlir::Value x, mlir::Type element);
+/// f32 rounded to f16 and widened again, in less than half of the ops.
+mlir::Value roundToHalf(const MathEmitter &e, mlir::Value x);
 /// An f32 or f64 cut to an integer of type `element`; NaN and what does not fit as FloatToInteger.cpp says.
 mlir::Value expandToInteger(const MathEmitter &e, mlir::Value x, mlir::Type element, bool isUnsigned);
 

@@ -63,3 +63,18 @@ Value setun::narrowTo(const MathEmitter &e, Value x, Type element) {
   }
   return e.bits(e.of(element), e.to<arith::TruncIOp>(e.i16(), result));
 }
+
+Value setun::roundToHalf(const MathEmitter &e, Value x) {
+  // The sum with 1.5 * 2^13 times x's own power of two, or that of f16's smallest normal number, ends at f16's last
+  // place. Two products take what is over f16's range to infinity.
+  Value bits = e.bits(e.i32(), x), least = e.f(0x1p-14), most = e.f(0x1p16);
+  Value power = e.bits(e.f32(), andBits(e, bits, 0x7f800000));
+  power = e.select(e.cmp(CmpFPredicate::OGT, power, least), power, least);
+  power = e.select(e.cmp(CmpFPredicate::OLT, power, most), power, most);
+  Value place = e.bits(e.f32(), addBits(e, e.bits(e.i32(), power), e.i((13 << 23) + (1 << 22))));
+  Value rounded = e.sub(e.add(x, place), place);
+  rounded = e.bits(e.i32(), e.mul(e.mul(rounded, e.f(0x1p112)), e.f(0x1p-112)));
+  // A NaN keeps what fits of its payload, and a zero the sign.
+  rounded = orBits(e, andBits(e, rounded, 0xffffe000), andBits(e, bits, 0x80000000));
+  return e.bits(e.f32(), rounded);
+}

@@ -123,14 +123,14 @@ void fill(const Argument &argument, uint8_t *data) {
 
 /// Operations of the shortest known sequence that gives the prescribed bits: instructions where the level has them.
 struct Conversion {
-  double widening, rounding;
+  double widening, rounding, inPlace; // to `element` and back
   Conversion(const Layer &layer, const TargetLevel &level) {
     if (layer.element == "bf16")
-      widening = 1, rounding = 7;
+      widening = 1, rounding = 7, inPlace = 7;
     else if (level.getInfo().convertsHalf)
-      widening = 2, rounding = 2;
+      widening = 2, rounding = 2, inPlace = 4;
     else
-      widening = 7, rounding = 18;
+      widening = 7, rounding = 18, inPlace = 11;
   }
 };
 
@@ -199,8 +199,8 @@ bool measure(const Layer &layer, llvm::ArrayRef<const TargetLevel *> levels, int
   std::printf("%-44s", layer.name.c_str());
   for (auto [m, level] : llvm::zip(all, levels)) {
     Conversion conversion(layer, *level);
-    double operations =
-        layer.operations + layer.widenings * conversion.widening + layer.roundings * conversion.rounding;
+    double operations = layer.operations + layer.widenings * conversion.widening +
+                        layer.roundings * conversion.rounding + layer.roundingsInPlace * conversion.inPlace;
     double arithmetic = operations * m.productTime + layer.divisions * m.divisionTime;
     double wall = std::max(m.readTime, arithmetic);
     std::printf("  %4.2f %s (%.3g us)", wall / m.time, m.readTime > arithmetic ? "mem" : "ops", m.time * 1e6);

@@ -61,7 +61,7 @@ public:
   void line(const std::string &text) { body += "  " + text + "\n"; }
 
   struct Work {
-    double operations, divisions, widenings, roundings;
+    double operations, divisions, widenings, roundings, roundingsInPlace = 0;
   };
   Layer finish(const std::string &results, const std::string &element, Work work) {
     std::string arguments = inputs;
@@ -77,7 +77,8 @@ public:
     layer.operations = work.operations;
     layer.divisions = work.divisions;
     if (element != "f32")
-      layer.widenings = work.widenings, layer.roundings = work.roundings;
+      layer.widenings = work.widenings, layer.roundings = work.roundings,
+      layer.roundingsInPlace = work.roundingsInPlace;
     return layer;
   }
 
@@ -226,7 +227,7 @@ Layer siluGate(const std::string &element, int64_t tokens, int64_t n) {
   w.line("%m = arith.mulf %g, %i : " + t);
   w.line("%r = arith.mulf %m, %u : " + t);
   double all = double(tokens) * n;
-  return w.finish("%r", element, {(kExp + 4) * all, all, 6 * all, 5 * all});
+  return w.finish("%r", element, {(kExp + 4) * all, all, 2 * all, all, 4 * all});
 }
 
 /// What follows a product: its integers to floats, two scales, a residual.
@@ -242,7 +243,7 @@ Layer epilogue(const std::string &element, int64_t tokens, int64_t n) {
   w.line("%p = arith.mulf %f, %cs : " + t);
   w.line("%r = arith.addf %p, %x : " + t);
   double all = double(tokens) * n;
-  return w.finish("%r", element, {3 * all, 0, 3 * all, 3 * all});
+  return w.finish("%r", element, {3 * all, 0, all, all, 2 * all});
 }
 
 Layer softmax(int64_t rows, int64_t n) {

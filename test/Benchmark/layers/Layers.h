@@ -31,8 +31,9 @@ struct Layer {
   std::vector<int64_t> symbols;
   std::string element; // of its floats
   /// Bytes read and written once each. The arithmetic that docs/numerics.md prescribes, one lane each: additions,
-  /// products and the like of f32; divisions; what is widened to f32 and rounded to `element`, if that is narrower.
-  double bytes = 0, operations = 0, divisions = 0, widenings = 0, roundings = 0;
+  /// products and the like of f32; divisions; what is widened to f32 and rounded to `element`, if that is narrower, and
+  /// what is rounded on the way, and goes on in f32.
+  double bytes = 0, operations = 0, divisions = 0, widenings = 0, roundings = 0, roundingsInPlace = 0;
 };
 
 /// `quick`: the same layers at sizes for a test.

@@ -53,6 +53,16 @@ def convert(a, b, op):
 SOURCE = "".join(unary(op) for op in UNARY) + unary("exp", "f16") + unary("tanh", "bf16") + power("power")
 SOURCE += power("square", "2.0") + power("cube", "3.0") + power("root", "0.5")
 SOURCE += convert("f16", "f32", "extf") + convert("f32", "f16", "truncf") + convert("bf16", "f32", "extf") + convert("f32", "bf16", "truncf")
+SOURCE += f"""
+    func.func @f32_to_f16_to_f32(%x: memref<?xf32>, %y: memref<?xf32>) {EXPORT} {{
+      linalg.generic {{indexing_maps = [{MAP}, {MAP}], iterator_types = ["parallel"]}} ins(%x : memref<?xf32>) outs(%y : memref<?xf32>) {{
+      ^bb0(%a: f32, %o: f32):
+        %0 = arith.truncf %a : f32 to f16
+        %1 = arith.extf %0 : f16 to f32
+        linalg.yield %1 : f32
+      }}
+      return
+    }}"""
 INTEGERS = {f"{f}_to_{sign}{bits}": (f, np.dtype(f"{'u' if sign == 'ui' else ''}int{bits}"))
             for f in ("f32", "f64") for sign in ("i", "ui") for bits in (8, 16, 32, 64)}
 for name, (f, dtype) in INTEGERS.items():
@@ -126,6 +136,11 @@ with np.errstate(all="ignore"):
     h, b = np.zeros(len(wide), np.float16), np.zeros(len(wide), np.uint16)
     module("f32_to_f16", wide, h)
     assert np.array_equal(h, wide.astype(np.float16), equal_nan=True)
+    # What is widened again at once has the same bits, a NaN's as well.
+    again, widened = np.zeros_like(wide), np.zeros_like(wide)
+    module("f32_to_f16_to_f32", wide, again)
+    module("f16_to_f32", h, widened)
+    assert same_bits(again, widened)
     module("f32_to_bf16", wide, b)
     nan = np.isnan(wide)
     assert np.array_equal(b[~nan], bf16_bits(wide[~nan])) and np.isnan(from_bf16(b[nan])).all()
