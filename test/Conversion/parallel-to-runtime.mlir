@@ -12,7 +12,7 @@ func.func @main(%m: memref<?xf32>, %n: index {setun.symbol = "n"}) attributes {s
 }
 
 // CHECK-LABEL: func.func private @k
-// CHECK-SAME:    %[[M:.*]]: memref<?xf32>, %[[N:.*]]: index, %[[RT:.*]]: !llvm.ptr)
+// CHECK-SAME:    %[[M:.*]]: memref<?xf32>, %[[N:.*]]: index, %[[RT:.*]]: !llvm.ptr {setun.runtime})
 // CHECK-DAG:     %[[GRAIN:.*]] = arith.constant 8 : i64
 // CHECK-DAG:     %[[ENV:.*]] = llvm.alloca %{{.*}} x !llvm.struct<(struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>)>
 // CHECK:         llvm.store

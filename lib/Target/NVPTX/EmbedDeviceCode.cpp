@@ -91,6 +91,12 @@ struct Image {
   std::string data;
 };
 
+StringRef nameOf(setun_image_kind kind) {
+  return kind == SETUN_IMAGE_PTX     ? "setun_device_ptx"
+         : kind == SETUN_IMAGE_CUBIN ? "setun_device_cubin"
+                                     : "setun_device_bitcode";
+}
+
 struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
   using EmbedDeviceCodeBase::EmbedDeviceCodeBase;
 
@@ -211,8 +217,8 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     ConstantWriter w(module);
     MLIRContext *context = module.getContext();
     SmallVector<LLVM::GlobalOp> data;
-    for (auto [i, image] : llvm::enumerate(images))
-      data.push_back(w.bytes(("setun_device_image_" + Twine(i)).str(), image.data));
+    for (const Image &image : images)
+      data.push_back(w.bytes(nameOf(image.kind), image.data));
     auto imageType = LLVM::LLVMStructType::getLiteral(context, {w.i32, w.i32, w.i32, w.i32, w.i64, w.pointer});
     SmallVector<LLVM::GlobalOp> descriptions;
     auto imagesType = LLVM::LLVMArrayType::get(imageType, images.size());

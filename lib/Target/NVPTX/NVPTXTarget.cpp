@@ -188,7 +188,7 @@ struct NVPTXTarget final : Target {
       return failure();
     for (auto global : module.getOps<LLVM::GlobalOp>())
       if (auto data = dyn_cast_or_null<StringAttr>(global.getValueOrNull()))
-        if (global.getSymName().starts_with("setun_device_image") && data.getValue().contains(".version")) {
+        if (global.getSymName() == "setun_device_ptx") {
           os << data.getValue().rtrim('\0');
           return success();
         }

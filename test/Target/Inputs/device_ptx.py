@@ -10,7 +10,7 @@ import tempfile
 PATTERNS = {
     "wide loads": r"ld\.global\.v4", "narrow loads": r"ld\.global\.[bu](?:8|16|32|64)", "wide stores": r"st\.global\.v4",
     "nc": r"\.nc\b", "local": r"(?:ld|st)\.local", "calls": r"\bcall\b", "dp4a": r"dp4a", "fma": r"fma\.rn"}
-images = re.findall(r'setun_device_image_\d+\("((?:[^"\\]|\\.)*)"', sys.stdin.read())
+images = re.findall(r'setun_device_ptx\("((?:[^"\\]|\\.)*)"', sys.stdin.read())
 text = next(image for image in images if ".visible .entry" in image)  # what an assembler made of it stands beside it
 ptx = re.sub(r"\\([0-9A-Fa-f]{2})", lambda code: chr(int(code.group(1), 16)), text).replace("\\\\", "\\").rstrip("\0")
 for kernel in re.split(r"(?=\.visible \.entry )", ptx)[1:]:

@@ -11,8 +11,8 @@ from collections import Counter
 
 
 def read_ptx(module: str) -> str:
-    """The text in @setun_device_image_0 of a printed module."""
-    literal = re.search(r'@setun_device_image_0\("((?:[^"\\]|\\.)*)"\)', module).group(1)
+    """The text in @setun_device_ptx of a printed module."""
+    literal = re.search(r'@setun_device_ptx\("((?:[^"\\]|\\.)*)"\)', module).group(1)
     text = re.sub(r"\\([0-9A-Fa-f]{2}|.)", lambda m: chr(int(m[1], 16)) if len(m[1]) == 2 else m[1], literal)
     return text.rstrip("\0")
 
