@@ -19,10 +19,11 @@ namespace setun {
 #undef SETUN_TARGET
 } // namespace setun
 
+/// Never destroyed: a plug-in's code may be gone by then.
 static std::vector<std::unique_ptr<Target>> &getRegistry() {
-  static std::vector<std::unique_ptr<Target>> targets = [] {
-    std::vector<std::unique_ptr<Target>> made;
-#define SETUN_TARGET(CREATE) made.push_back(CREATE());
+  static std::vector<std::unique_ptr<Target>> &targets = *[] {
+    auto *made = new std::vector<std::unique_ptr<Target>>();
+#define SETUN_TARGET(CREATE) made->push_back(CREATE());
 #include "Targets.def"
 #undef SETUN_TARGET
     return made;
@@ -51,6 +52,7 @@ llvm::Error setun::registerTarget(std::unique_ptr<Target> target) {
     return llvm::createStringError("there is a target '" + target->getName() + "' already");
   if (target->getLevels().empty())
     return llvm::createStringError("target '" + target->getName() + "' has no levels");
+  target->registerPasses();
   getRegistry().push_back(std::move(target));
   return llvm::Error::success();
 }
