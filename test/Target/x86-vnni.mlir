@@ -42,11 +42,9 @@
 // CHECK-COUNT-8: vector.shuffle
 // CHECK-COUNT-4: vpdpbusd.128
 // CHECK: scf.forall (%{{.*}}) in (80)
-// CHECK: scf.for {{.*}} = %c0 to %c2 step %c1
-// CHECK-COUNT-28: arith.shli %{{.*}} : vector<16xi32>
 // CHECK: scf.for {{.*}} = %c0 to %c4 step %c1
 // CHECK-COUNT-28: arith.shrsi
-// CHECK: scf.for {{.*}} = %c0 to %c80 step %c1
+// CHECK: scf.for {{.*}} = %c0 to %c160 step %c1
 // CHECK-COUNT-2: arith.andi
 // CHECK-NOT: vector.store
 // CHECK-COUNT-28: vpdpbusd.512
@@ -55,11 +53,14 @@
 // CHECK-COUNT-28: vector.store %{{.*}}, %reinterpret_cast
 // CHECK: return
 
-// Sixteen: the first eight leave what they masked for the others, which mask nothing.
+// Sixteen: the first eight leave what they masked for the others, which mask nothing. They do so two steps at a time.
 // CHECK-LABEL: @ternary_sixteen
 // CHECK: scf.forall (%{{.*}}) in (80)
 // CHECK: scf.for
 // CHECK: scf.for
+// CHECK: arith.andi
+// CHECK-NEXT: vector.store
+// CHECK-COUNT-16: vpdpbusd.512
 // CHECK: arith.andi
 // CHECK-NEXT: vector.store
 // CHECK-COUNT-16: vpdpbusd.512
@@ -69,6 +70,16 @@
 // CHECK-NOT: arith.andi
 // CHECK-COUNT-16: vpdpbusd.512
 // CHECK-NOT: vpdpbusd
+// CHECK: return
+
+// Many columns: weights and activations of a part are near at hand for all planes. Sums are shifted up between parts.
+// CHECK-LABEL: @ternary_long
+// CHECK: scf.forall (%{{.*}}) in (80)
+// CHECK: scf.for {{.*}} = %c0 to %c3 step %c1
+// CHECK-COUNT-28: arith.shli %{{.*}} : vector<16xi32>
+// CHECK: scf.for {{.*}} = %c0 to %c4 step %c1
+// CHECK-COUNT-28: arith.shrsi
+// CHECK: scf.for {{.*}} = %c0 to %c144 step %c1
 // CHECK: return
 
 // Sixteen registers: two vectors of rows leave two sums a row, so that a shift brings two planes to the others' places.

@@ -24,12 +24,12 @@
 using namespace mlir;
 using namespace setun;
 
-/// Tiles of a chunk and tokens of one parallel loop: the packed activations and a task's masked codes stay in L2. Where
-/// there are few tokens chunks are longer.
-static constexpr int64_t kChunkTiles = 160, kMostTokens = 96, kMostTiles = 1024;
-/// Packed weights and activations that are read for each plane stay in L1. Sums of a chunk can be shifted up by eight
-/// bits between such parts: 2 x 128 x 16 x 1024 is 2^22.
-static constexpr int64_t kNearBytes = 28 << 10;
+/// Tiles of a chunk and tokens of one parallel loop: the packed activations (480 KB) and a task's masked codes (230 KB)
+/// stay in L2. Where there are few tokens chunks are longer.
+static constexpr int64_t kChunkTiles = 448, kMostTokens = 64, kMostTiles = 1024;
+/// Packed weights and activations that are read for each plane stay in L1, or in L2 where a step has enough products to
+/// wait for it. Sums of a chunk can be shifted up by eight bits between such parts: 2 x 128 x 16 x 1024 is 2^22.
+static constexpr int64_t kNearBytes = 28 << 10, kFarBytes = 64 << 10;
 
 namespace {
 
@@ -199,10 +199,14 @@ Values Task::add(const Group &group) {
   int64_t copies = 1;
   while (copies < 4 && size * copies < 10 && size * (copies + 1) + vectors + 2 <= instruction.registers)
     ++copies;
-  // Steps of few products are done two at a time: what steers the loop takes their ports as well.
-  const int64_t steps = std::max<int64_t>(copies, group.from == Codes::Packed && group.tokens <= 8 ? 2 : 1);
-  const bool masks = group.from != Codes::Masked, near = group.from == Codes::Packed;
-  Parts parts(b, chunk.tiles, near ? b.index(kNearBytes / (4 * lanes + 16 * instruction.mostTokens())) : chunk.tiles);
+  const bool masks = group.from != Codes::Masked, alone = group.from == Codes::Packed;
+  // Steps of few products, and those that store, are done two at a time: what steers the loop takes ports as well.
+  // So are those that only load, as long as the registers hold the codes of both.
+  const bool twice =
+      alone ? group.tokens <= 8 : masks || (group.tokens > 8 && size + 2 * vectors + 4 <= instruction.registers);
+  const int64_t steps = std::max<int64_t>(copies, twice ? 2 : 1);
+  const int64_t near = group.tokens > 6 ? kFarBytes : kNearBytes;
+  Parts parts(b, chunk.tiles, alone ? b.index(near / (4 * lanes + 16 * instruction.mostTokens())) : chunk.tiles);
   Values all(size * copies, b.constant(b.i32s(instruction.lanes), 0));
   all.append({group.x, weights});
   all = b.loop(b.index(0), parts.count, 1, all, [&](Value part, ValueRange outer) {
@@ -331,24 +335,31 @@ void x86::emitVnniTile(KernelBuilder &b, const Product &p, Value from, Value to,
   b.loop(zero, blocks.count, 1, [&](Value i) {
     Value first = b.add(from, blocks.startOf(b, i));
     Parts groups(b, blocks.sizeOf(b, i), b.index(most));
-    Value limit = b.select(b.equals(groups.count, 1), b.index(fewTiles), b.index(chunkTiles));
-    Parts chunks(b, p.colTiles, limit);
-    b.loop(zero, chunks.count, 1, [&](Value j) {
-      Chunk chunk{b, p, instruction, first, groups, panel, biases, chunks.startOf(b, j), chunks.sizeOf(b, j)};
-      chunk.pack();
-      b.forall(tasks, getGrain(p, 16 << 10) * passes, [&](Value index) {
-        Task task{b, p, chunk, instruction};
-        task.start(index);
-        auto packed = [&] {
-          b.loop(zero, groups.count, 1, [&](Value i) { task.run(i, Task::Codes::Packed, std::min(least, half)); });
-        };
-        auto shared = [&] {
-          task.run(zero, Task::Codes::Shared, most / 2 + 1); // the larger ones come first
-          b.loop(one, groups.count, 1, [&](Value i) { task.run(i, Task::Codes::Masked, half); });
-        };
-        // With 256 bits a mask takes a port that vpdpbusd does not.
-        instruction.lanes < 16 ? packed() : b.branch(b.equals(groups.count, 1), packed, shared);
+    auto emit = [&](int64_t limit, bool alone) {
+      // Loops of a known length are faster: rather one or two chunks more, if then all are of one size.
+      if (auto tiles = getConstant(p.colTiles); tiles && *tiles > limit)
+        for (int64_t least = llvm::divideCeil(*tiles, limit), count = least; count <= least + 2; ++count)
+          if (*tiles % count == 0) {
+            limit = *tiles / count;
+            break;
+          }
+      Parts chunks(b, p.colTiles, b.index(limit));
+      b.loop(zero, chunks.count, 1, [&](Value j) {
+        Chunk chunk{b, p, instruction, first, groups, panel, biases, chunks.startOf(b, j), chunks.sizeOf(b, j)};
+        chunk.pack();
+        b.forall(tasks, getGrain(p, 16 << 10) * passes, [&](Value index) {
+          Task task{b, p, chunk, instruction};
+          task.start(index);
+          // With 256 bits a mask takes a port that vpdpbusd does not.
+          const bool shared = !alone && instruction.lanes == 16;
+          if (shared)
+            task.run(zero, Task::Codes::Shared, most / 2 + 1); // the larger ones come first
+          b.loop(shared ? one : zero, alone ? one : groups.count, 1, [&](Value group) {
+            task.run(group, shared ? Task::Codes::Masked : Task::Codes::Packed, alone ? std::min(least, half) : half);
+          });
+        });
       });
-    });
+    };
+    b.branch(b.equals(groups.count, 1), [&] { emit(fewTiles, true); }, [&] { emit(chunkTiles, false); });
   });
 }

@@ -34,3 +34,8 @@ func.func @ternary_prefill(%x: memref<128x2560xi8>, %w: memref<1638400xi8>, %acc
     {encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>}
   return
 }
+func.func @ternary_long(%x: memref<14x6912xi8>, %w: memref<4423680xi8>, %acc: memref<14x2560xi32>) {
+  ternary.matmul ins(%x, %w : memref<14x6912xi8>, memref<4423680xi8>) outs(%acc : memref<14x2560xi32>)
+    {encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>}
+  return
+}

@@ -1,8 +1,8 @@
 """Innermost loops of x86-64 code: `llvm-objdump -d --no-show-raw-insn` on stdin.
 
 For each function the loops that hold INSTRUCTION (first argument), how long they are and what they hold. With a second
-argument, a page: each of its blocks that opens with ```asm NAME must be the loop of function NAME: of those that hold
-INSTRUCTION most often the shortest.
+argument, a page: each of its blocks that opens with ```asm NAME must be one of these loops of function NAME (if not, the
+shortest of those that hold INSTRUCTION most often is shown).
 """
 
 import re
@@ -38,8 +38,9 @@ def main():
     for name, block in blocks:
         if name not in found:
             continue
+        shown = [line.split() for line in block.splitlines()]
         lines = text_of(min(found[name])[2])
-        same = [line.split() for line in block.splitlines()] == [line.split() for line in lines]
+        same = any(shown == [line.split() for line in text_of(loop)] for _, _, loop in found[name])
         print(f"{name}: the page {'shows this loop' if same else 'shows another loop than'}")
         if not same:
             print("\n".join(lines))
