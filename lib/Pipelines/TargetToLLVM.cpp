@@ -10,16 +10,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "setun/Conversion/Flatten.h"
 #include "setun/Conversion/Passes.h"
 #include "setun/Pipelines/Pipelines.h"
 #include "setun/Target/Registry.h"
 #include "setun/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
-#include "mlir/Dialect/Linalg/Passes.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -31,25 +28,7 @@ void setun::buildTargetToLLVM(OpPassManager &pm, const PipelineOptions &options)
   pm.addPass(createHoistScratch());
   pm.addPass(createEntryToLLVM());
   pm.addPass(createSymbolDCEPass()); // parameters: the weights file has them
-
-  // bfloat16 in float, with a rounding after each step.
-  arith::ArithEmulateUnsupportedFloatsOptions emulate;
-  emulate.sourceTypeStrs = {"bf16"};
-  emulate.targetTypeStr = "f32";
-  pm.addPass(math::createMathExtendToSupportedTypes());
-  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
-  pm.addPass(createStrictFloats());
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
-
-  pm.addPass(createConvertVectorToSCFPass());
-  pm.addPass(createLowerExpandShapes());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  addFlattening(pm);
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertIndexToLLVMPass());

@@ -145,19 +145,6 @@ void Decode::waitForActivations() {
   NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
 }
 
-/// mma.sync.m16n8k32 on signed bytes: c + a b.
-static Values mmaBytes(DeviceBuilder &b, ValueRange left, ValueRange right, ValueRange sums) {
-  Type i32 = b.getI32Type();
-  auto result = LLVM::LLVMStructType::getLiteral(b.getContext(), {i32, i32, i32, i32});
-  auto op = NVVM::MmaOp::create(b, result, left, right, sums, ArrayRef<int64_t>{16, 8, 32}, std::nullopt,
-                                NVVM::MMAIntOverflow::wrapped, std::array{NVVM::MMATypes::s8, NVVM::MMATypes::s8},
-                                std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
-  Values parts;
-  for (int64_t i = 0; i < 4; ++i)
-    parts.push_back(LLVM::ExtractValueOp::create(b, op.getRes(), i));
-  return parts;
-}
-
 /// Adds a chunk. The four lanes of a line each add up a word of its activations.
 void Decode::addChunk(Values &sums, ValueRange words, Value at, Value own) {
   if (share.pairs)
@@ -178,7 +165,7 @@ void Decode::addTiles(Values &sums, ValueRange words, Value at) {
   Value x = b.loadAligned(stage->getBuffer(), at, b.i32s(kLineWords)), ones = b.constant(i32, kOnes);
   auto multiply = [&](int64_t first, ArrayRef<Value> codes, int64_t plane) {
     Value activations[] = {b.word(x, 2 * plane), b.word(x, 2 * plane + 1)}; // of planes `plane` and `plane` + 2
-    llvm::copy(mmaBytes(b, codes, activations, ValueRange(sums).slice(first, 4)), sums.begin() + first);
+    llvm::copy(b.mmaBytes(codes, activations, ValueRange(sums).slice(first, 4)), sums.begin() + first);
   };
   for (int64_t plane = 0; plane < 2; ++plane) {
     Values low, high;

@@ -17,16 +17,13 @@
 #include "setun/Target/NVPTX/Passes.h"
 #include "setun/Target/NVPTX/ProductKernels.h"
 
+#include "setun/Conversion/Flatten.h"
 #include "setun/Conversion/Passes.h"
-#include "setun/Transforms/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -36,22 +33,7 @@ using namespace setun;
 
 /// Kernels to the LLVM dialect with NVVM's operations. Nothing of libdevice: setun-expand-math left no function of it.
 static void lowerKernels(OpPassManager &pm) {
-  arith::ArithEmulateUnsupportedFloatsOptions emulate;
-  emulate.sourceTypeStrs = {"bf16"};
-  emulate.targetTypeStr = "f32";
-  pm.addPass(math::createMathExtendToSupportedTypes());
-  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
-  pm.addPass(createStrictFloats());
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
-  pm.addPass(createConvertVectorToSCFPass());
-  pm.addPass(createLowerExpandShapes());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  addFlattening(pm);
   pm.addPass(createConvertGpuOpsToNVVMOps()); // loads of vectors from shared memory, too: it knows the address space
   pm.addPass(createConvertNVGPUToNVVMPass());
   pm.addPass(createConvertMathToLLVMPass());

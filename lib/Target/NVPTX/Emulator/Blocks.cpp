@@ -96,6 +96,8 @@ Block *Machine::admit() {
       thread.fiber = nullptr;
       thread.wait = Wait::None;
       thread.spins = 0;
+      if (thread.copies) // of a launch that failed, or that nobody waited for
+        *thread.copies = {};
       if (++id[0] == block.size[0]) {
         id[0] = 0;
         if (++id[1] == block.size[1]) {
