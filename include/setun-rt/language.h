@@ -31,6 +31,10 @@ SETUN_API setun_lm *setun_lm_open(setun_program *program, const setun_lm_options
 SETUN_API void setun_lm_close(setun_lm *lm);
 /* Why the last call failed. Valid until the next call. */
 SETUN_API const char *setun_lm_error(const setun_lm *lm);
+/* Sequences that the model takes at a time, all of one length (setun compile --batch); most take 1. Of another number
+ * every count of tokens here is that of each sequence, tokens are [count, batch] and logits [batch, vocabulary];
+ * setun_lm_generate_all makes texts. */
+SETUN_API int64_t setun_lm_batch(const setun_lm *lm);
 /* Logits a token has; 0: not known before the first run. */
 SETUN_API int64_t setun_lm_vocabulary(const setun_lm *lm);
 /* NULL when the model was compiled without one, or the program was linked where text cannot be had. */
@@ -107,6 +111,23 @@ typedef int (*setun_on_token)(void *user, int64_t id, const char *text, size_t s
  * Frequency and presence penalties count the tokens of this call. */
 SETUN_API int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generation *generation,
                                 setun_on_token on_token, void *user, setun_finish *finish);
+
+/* A prompt of at least one token, and a sampler of its own. */
+typedef struct setun_request {
+  const int64_t *prompt;
+  int64_t count;
+  setun_sampler *sampler;
+  setun_finish finish; /* set when its answer is over */
+} setun_request;
+
+/* As setun_on_token, for the answer to requests[index]. Not 0: that answer ends here. */
+typedef int (*setun_on_answer)(void *user, size_t index, int64_t id, const char *text, size_t size);
+
+/* Answers any number of prompts, of any lengths, as many at a time as the model takes sequences. Each answer is that of
+ * its prompt alone, token for token. What the model held is forgotten. A full context ends an answer (no SETUN_SHIFT).
+ */
+SETUN_API int setun_lm_generate_all(setun_lm *lm, setun_request *requests, size_t count,
+                                    const setun_generation *generation, setun_on_answer on_token, void *user);
 
 /* Puts a sampler where the one stood that made the last token, now or before the state was saved: the same options then
  * draw the same tokens as if nothing had stopped. Penalties that count the tokens of a call count on from where that

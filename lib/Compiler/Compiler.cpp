@@ -57,10 +57,15 @@ OwningOpRef<ModuleOp> setun::loadModel(const CompileOptions &options, MLIRContex
   if (!llvm::sys::fs::exists(options.model))
     return emitError(loc) << "no such file", nullptr;
   StringRef extension = llvm::sys::path::extension(options.model);
+  if (options.batch != 1 && !isHfFolder(options.model))
+    return emitError(loc)
+               << "--batch is for a checkpoint's folder: the sequences of a graph are the first dimension of "
+                  "its inputs, so export it with as many",
+           nullptr;
   if (extension == ".mlir" || extension == ".mlirbc")
     return parseSourceFile<ModuleOp>(options.model, &context);
   if (isHfFolder(options.model))
-    return importHf(options.model, {options.context}, &context);
+    return importHf(options.model, {options.context, options.batch}, &context);
   if (extension != ".onnx")
     return emitError(loc) << "unknown kind of model: expected .onnx, .mlir or a folder with a config.json", nullptr;
   OnnxImportOptions import;

@@ -77,6 +77,7 @@ def compile(
     output_names: Sequence[str] | None = None,
     products: str | None = None,
     context: int | None = None,
+    batch: int | None = None,
     encoding: str | None = None,
     cpu: str | None = None,
     states: Mapping[str, str] | Iterable[str | tuple[str, str]] | None = None,
@@ -99,7 +100,8 @@ def compile(
     output: the shared library to write; its weights go to OUTPUT.safetensors. None: a temporary folder, which lives as
         long as the Model and its sessions.
     products: "best", or "addsub" for additions and subtractions alone. encoding: how every ternary weight is packed.
-    context: entries that growing caches hold unless a session says otherwise. states: inputs and the outputs that are
+    context: entries that growing caches hold unless a session says otherwise. batch: sequences that a run of a Hugging
+        Face folder takes, all of one length (1); generate takes a list of prompts then. states: inputs and the outputs that are
         their next values, {"past": "present"}, where names do not tell.
     tokenizer: tokenizer.json, tokenizer.model or a folder with one, where the model's own folder has none.
     report: FILE.json or FILE.html for what was done to each layer. verify_raise: evaluate every layer that is
@@ -121,7 +123,7 @@ def compile(
             export(model, args or (), source, kwargs=kwargs, dynamic_shapes=dynamic_shapes, cache=cache,
                    input_names=input_names, output_names=output_names)  # fmt: skip
         library = os.path.abspath(output) if output is not None else os.path.join(folder.name, "model.so")
-        flags = _flags(target=target, cpu=cpu, products=products, context=context, encoding=encoding, state=states,
+        flags = _flags(target=target, cpu=cpu, products=products, context=context, batch=batch, encoding=encoding, state=states,
                        tokenizer=tokenizer, report=report, verify_raise=verify_raise, emulate=emulate,
                        load_target=load_target, linker=linker)  # fmt: skip
         _run(["compile", source, "-o", library, "--emit=shared", *flags], stacklevel=2)
@@ -145,10 +147,10 @@ def _remove_export(folder: str) -> None:
 def inspect(path: Path, **options: Any) -> dict[str, Any]:
     """What `setun inspect --json` tells of a model: its products, which of them are ternary and why not, their sizes.
 
-    path: an .onnx or .mlir file or a Hugging Face folder. options: states, context, target, cpu, products, encoding, as
+    path: an .onnx or .mlir file or a Hugging Face folder. options: states, context, batch, target, cpu, products, encoding, as
     compile takes them. Raises CompileError and FileNotFoundError.
     """
-    known = {"context", "target", "cpu", "products", "encoding", "tokenizer"}
+    known = {"context", "batch", "target", "cpu", "products", "encoding", "tokenizer"}
     if unknown := set(options) - known - {"states"}:
         raise TypeError(f"inspect has no option '{min(unknown)}'; it has states, {', '.join(sorted(known))}")
     states = options.pop("states", None)

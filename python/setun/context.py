@@ -36,6 +36,8 @@ class Context:
         self._handle = native.call_with_message(self._library.setun_lm_open, program.handle, ctypes.byref(options))
         self._close = weakref.finalize(self, _close, self._library, self._handle, program)
         self._lock = threading.RLock()
+        #: Sequences that a run takes; of more than one, setun.answers alone knows what to do.
+        self.batch: int = self._library.setun_lm_batch(self._handle)
         text_size = ctypes.c_size_t()
         self.has_tokenizer = bool(program.library.setun_text_table(program.handle, ctypes.byref(text_size)))
 

@@ -103,7 +103,10 @@ class Model:
         saving and loading. Raises setun.RuntimeError when the model is none."""
         from setun.context import Context
 
-        return Context(self._program, size)
+        context = Context(self._program, size)
+        if context.batch > 1:
+            raise RuntimeError(f"a context is one sequence, and the model takes {context.batch} at a time: generate takes a list of prompts")
+        return context
 
     def chat(self, system: str | None = None, *, context: int | None = None, **options: Any) -> Chat:
         """A conversation: chat.say("Hello"). system: the system's message. context: tokens that it can hold (None: as
@@ -112,11 +115,13 @@ class Model:
 
         return Chat(self.context(context), self.tokenizer, system, **options)
 
-    def generate(self, prompt: str | Sequence[int] | Sequence[Mapping[str, str]], max_new_tokens: int | None = None, *,
-                 stream: bool = False, parse_special: bool = False, **options: Any) -> Generation | Stream:  # fmt: skip
+    def generate(self, prompt: Any, max_new_tokens: int | None = None, *, stream: bool = False,
+                 parse_special: bool = False, **options: Any) -> Generation | Stream | list[Generation]:  # fmt: skip
         """What a language model says next.
 
-        prompt: a text, token ids, or messages ([{"role": "user", "content": ...}]) for the model's chat template.
+        prompt: a text, token ids, or messages ([{"role": "user", "content": ...}]) for the model's chat template; or a
+        list of prompts, of any kinds and lengths, which gives a list of Generations: as many at a time as the model
+        takes sequences (compile's batch), each as its prompt alone gives it. Prompt i draws with seed + i.
         parse_special: special tokens written in a text prompt are those tokens, and not text.
         max_new_tokens: None: until a token ends it or the context is full. options: temperature (0: greedy), top_k,
         top_p, min_p, repetition_penalty (None: as the model was compiled with), frequency_penalty, presence_penalty, logit_bias, stop, end_tokens, seed,
@@ -128,17 +133,28 @@ class Model:
         model. A prompt that begins as the one before takes only what is new.
         """
         from setun import generation
+        from setun.answers import answer, are_several
+        from setun.context import Context
 
         chosen = generation.Options(max_new_tokens=max_new_tokens, **options)
-        ids, is_text = self._prompt(prompt, parse_special)
+        prompt = prompt if isinstance(prompt, (str, bytes)) else list(prompt)
+        several = are_several(prompt)
+        prompts = [self._prompt(item, parse_special) for item in (prompt if several else [prompt])]
         with self._lock:
             context = self._contexts.pop() if self._contexts else None
-        context = context or self.context()
+        context = context or Context(self._program)
 
-        def end(_: Generation) -> None:
+        def end(_: object) -> None:
             with self._lock:
                 self._contexts.append(context)
 
+        if several or context.batch > 1:
+            if stream:
+                raise ValueError("several prompts, and models of batches, do not stream")
+            results = answer(context, [ids for ids, _ in prompts], chosen, all(is_text for _, is_text in prompts))
+            end(results)
+            return results if several else results[0]
+        ids, is_text = prompts[0]
         started = generation.start(context, ids, chosen, is_text, end)
         return started if stream else generation.finish(started)
 

@@ -12,6 +12,7 @@ ADD_SPECIAL, PARSE_SPECIAL, SKIP_SPECIAL = 1, 2, 4
 OVERFLOWS = {"stop": 0, "shift": 1}
 FINISHES = {1: "length", 2: "end", 3: "stop", 4: "context", 5: "caller"}
 OnLogits = CFUNCTYPE(c_int, c_void_p, POINTER(c_float), c_int64, c_int64)
+OnAnswer = CFUNCTYPE(c_int, c_void_p, c_size_t, c_int64, c_void_p, c_size_t)
 OnToken = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p, c_size_t)
 
 
@@ -43,6 +44,12 @@ class CGeneration(Structure):
                 ("show_special", c_int), ("continues", c_int)]  # fmt: skip
 
 
+class Request(Structure):
+    """setun_request"""
+
+    _fields_ = [("prompt", POINTER(c_int64)), ("count", c_int64), ("sampler", c_void_p), ("finish", c_int)]
+
+
 class ChatMessage(Structure):
     """setun_chat_message"""
 
@@ -64,6 +71,7 @@ _FUNCTIONS = {
     "setun_lm_close": (None, c_void_p),
     "setun_lm_error": (c_char_p, c_void_p),
     "setun_lm_vocabulary": (c_int64, c_void_p),
+    "setun_lm_batch": (c_int64, c_void_p),
     "setun_lm_length": (c_int64, c_void_p),
     "setun_lm_tokens": (POINTER(c_int64), c_void_p),
     "setun_lm_room": (c_int64, c_void_p),
@@ -77,6 +85,7 @@ _FUNCTIONS = {
     "setun_lm_note": (c_void_p, c_void_p, POINTER(c_size_t)),
     "setun_lm_sampling": (None, c_void_p, POINTER(Sampling)),
     "setun_lm_resume": (c_int, c_void_p, c_void_p),
+    "setun_lm_generate_all": (c_int, c_void_p, POINTER(Request), c_size_t, POINTER(CGeneration), OnAnswer, c_void_p),
     "setun_lm_generate": (c_int, c_void_p, c_void_p, POINTER(CGeneration), OnToken, c_void_p, POINTER(c_int)),
 }
 _SAMPLER = {

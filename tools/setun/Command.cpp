@@ -27,6 +27,8 @@ ModelFlags::ModelFlags(cl::SubCommand &subcommand)
                 cl::value_desc("PATH"), cl::sub(subcommand)),
       context("context", cl::desc("Entries that growing caches hold, unless the session says otherwise"),
               cl::init(2048), cl::value_desc("N"), cl::sub(subcommand)),
+      batch("batch", cl::desc("Sequences that a run of a checkpoint's folder takes, all of one length (1)"),
+            cl::init(1), cl::value_desc("N"), cl::sub(subcommand)),
       target("target",
              cl::desc("What to compile for: native, TARGET (all its levels, one file), TARGET:LEVEL,LEVEL or an LLVM "
                       "triple; `setun targets` lists them. This machine's architecture by default"),
@@ -58,6 +60,7 @@ bool ModelFlags::apply(setun::CompileOptions &options) const {
   options.states.assign(states.begin(), states.end());
   options.tokenizer = tokenizer;
   options.context = context;
+  options.batch = batch;
   options.target = target;
   options.cpu = cpu;
   options.encoding = encoding;

@@ -30,7 +30,7 @@ struct ModelFlags {
 
   llvm::cl::list<std::string> states;
   llvm::cl::opt<std::string> tokenizer;
-  llvm::cl::opt<int64_t> context;
+  llvm::cl::opt<int64_t> context, batch;
   llvm::cl::opt<std::string> target, cpu, encoding, products;
   llvm::cl::opt<bool> emulate;
   llvm::cl::list<std::string> plugins;

@@ -114,6 +114,9 @@ int launch(StringRef file, ArrayRef<std::string> arguments, const ModelFlags &fl
     return usageError(file + ": " + error.message());
   if (magic != file_magic::elf_shared_object && magic != file_magic::elf_executable)
     return runModel(file, arguments, flags);
+  if (flags.batch.getNumOccurrences())
+    return usageError(file +
+                      " is compiled, for as many sequences as it was told then: --batch is for what is yet to be");
   Expected<object::OwningBinary<object::ObjectFile>> binary = object::ObjectFile::createObjectFile(file);
   if (!binary)
     return usageError(file + ": " + toString(binary.takeError()));

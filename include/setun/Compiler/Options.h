@@ -40,6 +40,7 @@ struct CompileOptions {
   std::vector<std::string> states; ///< IN:OUT pairs that name caches
   std::string tokenizer;    ///< as compileText (Import/Text.h) reads it; empty: of the model's folder, if it has one
   int64_t context = 2048;   ///< entries that growing states hold unless the session says otherwise
+  int64_t batch = 1;        ///< sequences that a run of a checkpoint's folder takes
   bool verifyRaise = false; ///< evaluate every raise against what it replaced
   std::function<void(const std::string &)> progress; ///< told of each step; may be empty
 };

@@ -135,14 +135,15 @@ struct Model {
 
 struct Options {
   int64_t context = 2048; ///< positions that sessions will ask for, at least
+  int64_t batch = 1;      ///< sequences that a run takes, all at one position
 };
 
 /// The model as `@main` in the input contract. Activations are float32; parameters keep their stored element type.
-///   in:  input_ids i64 [1, sequence];
+///   in:  input_ids i64 [batch, sequence];
 ///        logits_to_keep i64 [logits]: positions in input_ids, in any order, whose logits are wanted (transformers'
 ///        argument of that name);
-///        past_key_values.L.key / .value f32 [1, keyHeads, past, headSize]: states that grow along dimension 2
-///   out: logits f32 [1, logits, vocabulary]; present.L.key / .value
+///        past_key_values.L.key / .value f32 [batch, keyHeads, past, headSize]: states that grow along dimension 2
+///   out: logits f32 [batch, logits, vocabulary]; present.L.key / .value
 /// Null after one diagnostic at `location` if the description contradicts itself (sizes that do not fit, a tensor whose
 /// bytes are not its shape's). The dialects of `registerDecoderDialects` must be in the context.
 mlir::OwningOpRef<mlir::ModuleOp> buildDecoder(const Model &model, const Options &options, mlir::Location location);

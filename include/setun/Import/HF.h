@@ -15,6 +15,7 @@ namespace setun {
 
 struct HfImportOptions {
   int64_t context = 2048; ///< positions that sessions will ask for, at least (rotary tables)
+  int64_t batch = 1;      ///< sequences that a run takes, all at one position
 };
 
 /// Whether `path` is a folder with a config.json.

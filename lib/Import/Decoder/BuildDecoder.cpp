@@ -45,13 +45,13 @@ void Writer::makeEntry() {
                              b.getNamedAttr("setun.shape", AffineMapAttr::get(AffineMap::get(0, 3, shape, context)))}));
   };
   constexpr int64_t any = ShapedType::kDynamic;
-  add("input_ids", RankedTensorType::get({1, any}, b.getI64Type()), {number(1), s});
+  add("input_ids", RankedTensorType::get({batch, any}, b.getI64Type()), {number(batch), s});
   add("logits_to_keep", RankedTensorType::get({any}, b.getI64Type()), {l});
   for (auto [index, layer] : llvm::enumerate(model.layers)) {
     int64_t count = layer.attention.keyHeads, size = layer.attention.headSize;
     for (bool isKey : {true, false}) {
-      add(cacheName("past_key_values", index, isKey), RankedTensorType::get({1, count, any, size}, b.getF32Type()),
-          {number(1), number(count), p, number(size)});
+      add(cacheName("past_key_values", index, isKey), RankedTensorType::get({batch, count, any, size}, b.getF32Type()),
+          {number(batch), number(count), p, number(size)});
       NamedAttrList state(attributes.back());
       state.set("setun.state", b.getStringAttr(cacheName("present", index, isKey)));
       state.set("setun.axis", b.getI64IntegerAttr(2));
@@ -65,8 +65,8 @@ void Writer::makeEntry() {
   }
   entry.setFunctionType(b.getFunctionType(body->getArgumentTypes(), {}));
   entry.setAllArgAttrs(attributes);
-  rows = sequence;
   b.setInsertionPointToEnd(body);
+  setLength(sequence);
 }
 
 void Writer::finishEntry(Value result) {
@@ -81,20 +81,27 @@ void Writer::finishEntry(Value result) {
                              b.getNamedAttr("setun.shape", AffineMapAttr::get(AffineMap::get(0, 3, shape, context)))}));
   };
   SmallVector<Value> results = {result};
-  add("logits", {number(1), l, number(model.vocabulary)});
+  add("logits", {number(batch), l, number(model.vocabulary)});
   for (auto [index, layer] : llvm::enumerate(model.layers))
     for (bool isKey : {true, false})
       add(cacheName("present", index, isKey),
-          {number(1), number(layer.attention.keyHeads), s + p, number(layer.attention.headSize)});
+          {number(batch), number(layer.attention.keyHeads), s + p, number(layer.attention.headSize)});
   llvm::append_range(results, states);
   func::ReturnOp::create(b, results);
   entry.setFunctionType(b.getFunctionType(entry.getArgumentTypes(), ValueRange(results).getTypes()));
   entry.setAllResultAttrs(attributes);
 }
 
-/// past + i for each row, [1, sequence].
+void Writer::setLength(Value symbol) {
+  length = symbol;
+  rows = batch == 1 ? symbol
+                    : affine::AffineApplyOp::create(b, AffineMap::get(0, 1, b.getAffineSymbolExpr(0) * batch), symbol)
+                          .getResult();
+}
+
+/// past + i for each position, [1, sequence]: all sequences stand at one.
 Value Writer::makePositions() {
-  Value init = empty(RankedTensorType::get({ShapedType::kDynamic}, b.getI64Type()));
+  Value init = tensor::EmptyOp::create(b, ShapedType::kDynamic, b.getI64Type(), length);
   Value flat = linalg::GenericOp::create(b, init.getType(), ValueRange(), init, b.getMultiDimIdentityMap(1),
                                          utils::IteratorType::parallel,
                                          [&](OpBuilder &ob, Location loc, ValueRange) {
@@ -105,7 +112,7 @@ Value Writer::makePositions() {
                                          })
                    .getResult(0);
   auto type = RankedTensorType::get({1, ShapedType::kDynamic}, b.getI64Type());
-  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), rows};
+  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), length};
   return tensor::ExpandShapeOp::create(b, type, flat, ArrayRef<ReassociationIndices>{{0, 1}}, sizes);
 }
 
@@ -117,6 +124,38 @@ void Writer::makeRotaryTables(int64_t tablePositions) {
   Value positions = makePositions();
   cosines = gather(positions, makeTable("rotary_emb.cos", tablePositions, half, tables.cos));
   sines = gather(positions, makeTable("rotary_emb.sin", tablePositions, half, tables.sin));
+}
+
+/// The rows that logits_to_keep asks for: of each sequence these positions. One that a sequence has not becomes a row
+/// that there is not, so that the gather makes the run fail; else it would be a row of another sequence.
+Value Writer::makeKeptRows() {
+  Value kept = entry.getArgument(1);
+  if (batch == 1)
+    return kept;
+  auto type = RankedTensorType::get({batch, ShapedType::kDynamic}, b.getI64Type());
+  Value init = tensor::EmptyOp::create(b, type.getShape(), type.getElementType(), logits);
+  AffineMap identity = b.getMultiDimIdentityMap(2);
+  Value all =
+      linalg::GenericOp::create(
+          b, type, kept, init, ArrayRef<AffineMap>{identity.dropResult(0), identity},
+          SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+          [&](OpBuilder &ob, Location loc, ValueRange values) {
+            auto number = [&](Value index) -> Value {
+              return arith::IndexCastOp::create(ob, loc, ob.getI64Type(), index);
+            };
+            Value zero = arith::ConstantOp::create(ob, loc, ob.getI64IntegerAttr(0));
+            Value size = number(sequence), which = number(linalg::IndexOp::create(ob, loc, 0));
+            auto less = [&](Value left, Value right) -> Value {
+              return arith::CmpIOp::create(ob, loc, arith::CmpIPredicate::slt, left, right);
+            };
+            Value fromEnd = arith::AddIOp::create(ob, loc, values[0], size);
+            Value at = arith::SelectOp::create(ob, loc, less(values[0], zero), fromEnd, values[0]);
+            Value inside = arith::CmpIOp::create(ob, loc, arith::CmpIPredicate::ult, at, size);
+            at = arith::AddIOp::create(ob, loc, arith::MulIOp::create(ob, loc, which, size), at);
+            linalg::YieldOp::create(ob, loc, arith::SelectOp::create(ob, loc, inside, at, number(rows)).getResult());
+          })
+          .getResult(0);
+  return tensor::CollapseShapeOp::create(b, all, ArrayRef<ReassociationIndices>{{0, 1}});
 }
 
 void Writer::write(int64_t tablePositions) {
@@ -147,14 +186,15 @@ void Writer::write(int64_t tablePositions) {
   }
   {
     At at(*this, "logits_to_keep");
-    rows = logits;
-    x = gather(entry.getArgument(1), x);
+    Value kept = makeKeptRows();
+    setLength(logits);
+    x = gather(kept, x);
   }
   x = linear(norm(x, model.norm), model.head);
   At at(*this, model.head.name);
   x = softcap(x, model.logitSoftcap);
-  auto type = RankedTensorType::get({1, ShapedType::kDynamic, model.vocabulary}, b.getF32Type());
-  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), rows, b.getIndexAttr(model.vocabulary)};
+  auto type = RankedTensorType::get({batch, ShapedType::kDynamic, model.vocabulary}, b.getF32Type());
+  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(batch), length, b.getIndexAttr(model.vocabulary)};
   finishEntry(tensor::ExpandShapeOp::create(b, type, x, ArrayRef<ReassociationIndices>{{0, 1}, {2}}, sizes));
 }
 
@@ -166,7 +206,7 @@ OwningOpRef<ModuleOp> setun::decoder::buildDecoder(const Model &model, const Opt
                        math::MathDialect, ml_program::MLProgramDialect, nn::NNDialect, scf::SCFDialect,
                        tensor::TensorDialect, ternary::TernaryDialect>();
   OwningOpRef<ModuleOp> module = ModuleOp::create(location);
-  Writer(*module, model).write(std::max(model.positions, options.context));
+  Writer(*module, model, options.batch).write(std::max(model.positions, options.context));
   if (failed(mlir::verify(*module)))
     return nullptr;
   return module;

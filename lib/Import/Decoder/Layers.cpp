@@ -22,13 +22,13 @@ using namespace setun::decoder;
 
 static constexpr int64_t kAny = ShapedType::kDynamic;
 
-/// [rows, count * size] as [1, count, rows, size], normalized and turned.
+/// [rows, count * size] as [batch, count, length, size], normalized and turned.
 Value Writer::heads(Value x, int64_t count, int64_t size, const std::optional<Norm> &headNorm, bool turn) {
-  auto split = RankedTensorType::get({1, kAny, count, size}, b.getF32Type());
-  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), rows, b.getIndexAttr(count), b.getIndexAttr(size)};
+  auto split = RankedTensorType::get({batch, kAny, count, size}, b.getF32Type());
+  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(batch), length, b.getIndexAttr(count), b.getIndexAttr(size)};
   Value y = tensor::ExpandShapeOp::create(b, split, x, ArrayRef<ReassociationIndices>{{0, 1}, {2, 3}}, sizes);
   y = norm(y, headNorm);
-  Value init = empty(RankedTensorType::get({1, count, kAny, size}, b.getF32Type()));
+  Value init = empty(RankedTensorType::get({batch, count, kAny, size}, b.getF32Type()));
   y = linalg::TransposeOp::create(b, y, init, ArrayRef<int64_t>{0, 2, 1, 3})->getResult(0);
   if (!turn)
     return y;
@@ -57,7 +57,7 @@ Value Writer::attention(Value x, const Attention &a, unsigned layer) {
                                 b.getF32FloatAttr(scale), b.getUnitAttr(), b.getI64IntegerAttr(a.window),
                                 b.getF32FloatAttr(a.softcap))
             ->getResult(0);
-    Value back = empty(RankedTensorType::get({1, kAny, a.heads, a.headSize}, b.getF32Type()));
+    Value back = empty(RankedTensorType::get({batch, kAny, a.heads, a.headSize}, b.getF32Type()));
     y = linalg::TransposeOp::create(b, y, back, ArrayRef<int64_t>{0, 2, 1, 3})->getResult(0);
     y = tensor::CollapseShapeOp::create(b, y, ArrayRef<ReassociationIndices>{{0, 1}, {2, 3}});
   }

@@ -21,6 +21,8 @@ using namespace setun::decoder;
 
 /// Sizes beyond these are no model's, and products of two stay far from overflow.
 static constexpr int64_t kMaxSize = int64_t(1) << 31, kMaxTable = int64_t(1) << 28;
+/// More sequences than any machine's memory has room for.
+static constexpr int64_t kMaxBatch = int64_t(1) << 16;
 
 static StringRef nameOf(Element element) {
   switch (element) {
@@ -223,6 +225,8 @@ LogicalResult Check::model(const Model &model, const Options &options) {
   if (failed(size("the hidden size", model.hidden)) || failed(size("the size of the vocabulary", model.vocabulary)) ||
       failed(size("the number of positions", model.positions)) || failed(size("the context", options.context)))
     return failure();
+  if (options.batch < 1 || options.batch > kMaxBatch)
+    return fail("a batch of " + Twine(options.batch) + " sequences: expected 1 to " + Twine(kMaxBatch));
   const Tensor &table = model.embedding;
   std::vector<int64_t> shape = {model.vocabulary, model.hidden};
   if (table.shape != shape)

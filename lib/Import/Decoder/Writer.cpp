@@ -18,8 +18,9 @@
 using namespace mlir;
 using namespace setun::decoder;
 
-Writer::Writer(ModuleOp module, const Model &model)
-    : module(module), model(model), b(module.getLoc(), OpBuilder::atBlockEnd(module.getBody())), symbols(module) {}
+Writer::Writer(ModuleOp module, const Model &model, int64_t batch)
+    : module(module), model(model), batch(batch), b(module.getLoc(), OpBuilder::atBlockEnd(module.getBody())),
+      symbols(module) {}
 
 Writer::At::At(Writer &writer, StringRef name) : writer(writer), before(writer.b.getLoc()) {
   if (!name.empty())
@@ -31,7 +32,7 @@ RankedTensorType Writer::rowsOf(int64_t features, Type element) {
 }
 
 Value Writer::empty(RankedTensorType type) {
-  SmallVector<Value> sizes(type.getNumDynamicDims(), rows);
+  SmallVector<Value> sizes(type.getNumDynamicDims(), type.getRank() > 2 ? length : rows);
   return tensor::EmptyOp::create(b, type.getShape(), type.getElementType(), sizes);
 }
 

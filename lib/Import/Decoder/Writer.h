@@ -24,10 +24,12 @@ namespace setun::decoder {
 llvm::LogicalResult verifyModel(const Model &model, const Options &options, mlir::Location location);
 
 /// Builds operations at the end of @main. Text goes through a model as rows, a matrix [rows, features] of float32 with
-/// a row for each position; `rows` is the only dynamic size of the tensors made here, but for the caches.
+/// a row for each position of each sequence, one sequence behind the other; where sequences are a dimension of their
+/// own, the dynamic size is `length`. These two are the only dynamic sizes of the tensors made here, but for the
+/// caches.
 class Writer {
 public:
-  Writer(mlir::ModuleOp module, const Model &model);
+  Writer(mlir::ModuleOp module, const Model &model, int64_t batch);
 
   /// The whole function; its options are the rows of the rotary tables.
   void write(int64_t tablePositions);
@@ -38,6 +40,9 @@ private:
   // The entry function (BuildDecoder.cpp).
   void makeEntry();
   void finishEntry(mlir::Value logits);
+  /// From now on `length` positions of each sequence.
+  void setLength(mlir::Value symbol);
+  mlir::Value makeKeptRows();
   mlir::Value makePositions();
   void makeRotaryTables(int64_t tablePositions);
 
@@ -53,6 +58,7 @@ private:
   // Plain arithmetic (Writer.cpp).
   mlir::RankedTensorType rowsOf(int64_t features) { return rowsOf(features, b.getF32Type()); }
   mlir::RankedTensorType rowsOf(int64_t features, mlir::Type element);
+  /// Matrices and vectors have `rows`, others `length`.
   mlir::Value empty(mlir::RankedTensorType type);
   /// A constant of static shape, a fill of dynamic shape.
   mlir::Value splat(mlir::Type type, double number);
@@ -91,12 +97,14 @@ private:
 
   mlir::ModuleOp module;
   const Model &model;
+  int64_t batch;
   mlir::ImplicitLocOpBuilder b;
   mlir::SymbolTable symbols;
   llvm::StringMap<mlir::Value> loaded;
   mlir::func::FuncOp entry;
   mlir::Value sequence, logits, past; ///< symbols
-  mlir::Value rows;                   ///< the size of a dynamic dimension: `sequence`, at the end `logits`
+  mlir::Value length;                 ///< positions of each sequence: `sequence`, at the end `logits`
+  mlir::Value rows;                   ///< of all sequences
   mlir::Value cosines, sines;         ///< [1, sequence, dimension / 2]
   llvm::SmallVector<mlir::Value> states;
 };

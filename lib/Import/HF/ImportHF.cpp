@@ -72,5 +72,6 @@ OwningOpRef<ModuleOp> setun::importHf(StringRef folder, const HfImportOptions &o
     return nullptr;
   if (!checkFinite(folder, read->tensors, refuse))
     return emitError(UnknownLoc::get(context)) << refuse.str(), nullptr;
-  return decoder::buildDecoder(read->model, {options.context}, NameLoc::get(StringAttr::get(context, folder)));
+  return decoder::buildDecoder(read->model, {options.context, options.batch},
+                               NameLoc::get(StringAttr::get(context, folder)));
 }

@@ -21,16 +21,18 @@ struct setun_lm {
   setun_info ids, logits;
   bool carries;         /* keeps its past in states; else every run takes the whole text */
   int64_t fixed_length; /* tokens a run takes, or -1 for any number */
+  int64_t batch;        /* sequences a run takes; counts of tokens are those of each */
   int64_t vocabulary;   /* 0 until known */
   int64_t chunk;        /* tokens a run of a model with states takes at most */
-  int64_t *tokens;      /* all so far: */
+  int64_t *tokens;      /* all so far, [reserved, batch]: */
   int64_t taken;        /* these have been run, */
   int64_t length;       /* the last ones wait for the next call */
   int64_t reserved;
   void **filled; /* what was made for each input */
-  float *rows;   /* logits of a run, as f32 */
+  float *rows;   /* logits of a run, as f32, where the session's own will not do */
   int64_t rows_size;
-  const float *last;         /* logits after the last token that was taken, or NULL */
+  int64_t logits_each;       /* rows of logits that the last run made for each sequence */
+  const float *last;         /* logits after the last token that was taken, [batch, vocabulary], or NULL */
   bool unread;               /* they are in the session still: on a device, maybe */
   setun_sampler_place place; /* of the sampler that made the token before `generated`; all 0: there is none */
   int64_t generated;         /* the length behind the last generation */
@@ -44,6 +46,8 @@ struct setun_lm {
 
 /* Writes the message and returns -1. */
 int setun_lm_fail(setun_lm *lm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Fails where a token is not in the vocabulary. */
+int setun_lm_check_token(setun_lm *lm, int64_t id);
 /* Takes the tokens that wait. */
 int setun_lm_take(setun_lm *lm);
 /* Reads the logits after the last token, if there are any. */

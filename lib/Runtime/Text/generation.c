@@ -4,110 +4,9 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-/* Text is held back as long as it may yet become a stop text: what is given is never taken back. */
-
-#define _GNU_SOURCE
-#include "Language.h"
+#include "Output.h"
 #include <stdlib.h>
 #include <string.h>
-
-/* Tokens before the first that the decoder of its text gets to see, so that a space at its beginning stays. */
-enum { BEFORE = 8 };
-
-typedef struct output {
-  setun_lm *lm;
-  const setun_generation *options;
-  setun_stream *stream; /* NULL: no text */
-  int64_t first;        /* of the tokens that are generated */
-  char *held;           /* text that was not given yet */
-  size_t size, reserved;
-} output;
-
-static int hold(output *out, const char *text, size_t size) {
-  if (out->size + size > out->reserved) {
-    size_t reserved = (out->size + size) * 2;
-    char *held = realloc(out->held, reserved);
-    if (!held)
-      return setun_lm_fail(out->lm, "out of memory");
-    out->held = held;
-    out->reserved = reserved;
-  }
-  if (size)
-    memcpy(out->held + out->size, text, size);
-  out->size += size;
-  return 0;
-}
-
-/* Where the first stop text begins in what is held, or its size. */
-static size_t find_stop(const output *out) {
-  size_t first = out->size;
-  for (size_t i = 0; i < out->options->num_stops; ++i) {
-    const char *stop = out->options->stop[i];
-    const char *found = out->size ? memmem(out->held, out->size, stop, strlen(stop)) : NULL;
-    if (found && (size_t)(found - out->held) < first)
-      first = (size_t)(found - out->held);
-  }
-  return first;
-}
-
-/* How much of what is held cannot be the beginning of a stop text. */
-static size_t find_sure(const output *out) {
-  size_t sure = out->size;
-  for (size_t i = 0; i < out->options->num_stops; ++i) {
-    const char *stop = out->options->stop[i];
-    size_t length = strlen(stop), at = out->size >= length ? out->size - length + 1 : 0;
-    while (at < sure && memcmp(out->held + at, stop, out->size - at) != 0)
-      ++at;
-    sure = at < sure ? at : sure;
-  }
-  return sure;
-}
-
-static bool ends(const setun_lm *lm, const setun_generation *options, int64_t token) {
-  const int64_t *ids = options->end_tokens;
-  size_t count = ids ? options->num_end_tokens : 0;
-  if (!ids && lm->tokenizer)
-    count = setun_end_tokens(lm->tokenizer, &ids);
-  for (size_t i = 0; i < count; ++i)
-    if (ids[i] == token)
-      return true;
-  return false;
-}
-
-/* Adds the text of a token; `shown`: it has one. At the end also what never became a character. */
-static int add_text(output *out, int64_t token, bool shown, bool last) {
-  const char *text;
-  size_t size;
-  if (!out->stream)
-    return 0;
-  if (shown && (setun_stream_push(out->stream, token, &text, &size) ? setun_lm_fail(out->lm, "out of memory")
-                                                                    : hold(out, text, size)))
-    return -1;
-  if (last && (setun_stream_finish(out->stream, &text, &size) ? setun_lm_fail(out->lm, "out of memory")
-                                                              : hold(out, text, size)))
-    return -1;
-  return 0;
-}
-
-static int prepare(output *out, setun_lm *lm, const setun_generation *options) {
-  *out = (output){.lm = lm, .options = options};
-  for (size_t i = 0; i < options->num_stops; ++i)
-    if (!options->stop[i][0])
-      return setun_lm_fail(lm, "a stop text is empty");
-  if (options->num_stops && !lm->tokenizer)
-    return setun_lm_fail(lm, "stop texts need a tokenizer, and the model was compiled without one");
-  if (!lm->tokenizer)
-    return 0;
-  out->stream = setun_stream_open(lm->tokenizer, options->show_special ? 0 : SETUN_SKIP_SPECIAL);
-  if (!out->stream)
-    return setun_lm_fail(lm, "out of memory");
-  const char *text;
-  size_t size;
-  for (int64_t i = lm->length > BEFORE ? lm->length - BEFORE : 0; options->continues && i < lm->length; ++i)
-    if (setun_stream_push(out->stream, lm->tokens[i], &text, &size))
-      return setun_lm_fail(lm, "out of memory");
-  return 0;
-}
 
 /* Makes room by forgetting the older half of what follows the first `keep` tokens. */
 static int shift(output *out) {
@@ -164,25 +63,8 @@ static int step(output *out, setun_sampler *sampler, int64_t count, setun_on_tok
   if (setun_lm_reserve(lm, lm->length + 1))
     return -1;
   lm->tokens[lm->length++] = token; /* taken by the next call */
-  bool end = ends(lm, options, token), full = options->overflow == SETUN_STOP && setun_lm_room(lm) < 1;
-  bool enough = options->max_tokens > 0 && count + 1 >= options->max_tokens;
-  if (add_text(out, token, !end || options->show_special, end || enough || full))
-    return -1;
-  size_t stop = find_stop(out);
-  *finish = end                ? SETUN_FINISH_END
-            : stop < out->size ? SETUN_FINISH_STOP
-            : enough           ? SETUN_FINISH_LENGTH
-                               : SETUN_FINISH_CONTEXT;
-  bool over = end || enough || full || stop < out->size;
-  size_t give = over ? stop : find_sure(out);
-  if (on_token && on_token(user, token, out->held, give)) {
-    *finish = SETUN_FINISH_CALLER;
-    return 0;
-  }
-  out->size -= give;
-  if (out->size)
-    memmove(out->held, out->held + give, out->size);
-  return !over;
+  bool full = options->overflow == SETUN_STOP && setun_lm_room(lm) < 1;
+  return setun_output_take(out, token, count, full, on_token, user, finish);
 }
 
 int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generation *generation, setun_on_token on_token,
@@ -191,8 +73,10 @@ int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generati
   output out;
   setun_finish why = SETUN_FINISH_LENGTH;
   lm->error[0] = 0;
-  int result = prepare(&out, lm, generation ? generation : &defaults);
-  out.first = lm->length;
+  if (lm->batch > 1)
+    return setun_lm_fail(lm, "the model takes %lld sequences at a time: setun_lm_generate_all generates",
+                         (long long)lm->batch);
+  int result = setun_output_open(&out, lm, generation ? generation : &defaults, lm->tokens, lm->length);
   if (lm->resumed && lm->generated == lm->length)
     out.first = (int64_t)lm->place.counted_from;
   lm->resumed = false;
@@ -203,9 +87,7 @@ int setun_lm_generate(setun_lm *lm, setun_sampler *sampler, const setun_generati
     setun_sampler_get_place(sampler, &lm->place);
     lm->generated = lm->length;
   }
-  if (out.stream)
-    setun_stream_close(out.stream);
-  free(out.held);
+  setun_output_close(&out);
   if (finish)
     *finish = why;
   return result;

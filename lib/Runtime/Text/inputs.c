@@ -26,7 +26,7 @@ static bool is_kept(const setun_info *info) {
 
 static bool is_ids(const setun_info *info) {
   return is_integer(info->dtype) && (info->rank == 1 || info->rank == 2) && !has(info, "pos") && !has(info, "mask") &&
-         !has(info, "type") && !is_kept(info) && (info->rank == 1 || info->dims[0] < 0 || info->dims[0] == 1);
+         !has(info, "type") && !is_kept(info) && (info->rank == 1 || info->dims[0] != 0);
 }
 
 static int find_ids(setun_lm *lm) {
@@ -38,7 +38,8 @@ static int find_ids(setun_lm *lm) {
       found = true;
     }
   if (!found)
-    return setun_lm_fail(lm, "not a language model: it has no integer input of shape [1, length] for token ids");
+    return setun_lm_fail(lm, "not a language model: it has no integer input of shape [batch, length] for token ids");
+  lm->batch = lm->ids.rank == 2 && lm->ids.dims[0] > 1 ? lm->ids.dims[0] : 1; /* a dynamic one is 1 */
   lm->fixed_length = lm->ids.dims[lm->ids.rank - 1] < 0 ? -1 : lm->ids.dims[lm->ids.rank - 1];
   return lm->fixed_length ? 0 : setun_lm_fail(lm, "not a language model: it takes no tokens");
 }
@@ -52,7 +53,7 @@ static int find_logits(setun_lm *lm) {
       found = true;
     }
   if (!found)
-    return setun_lm_fail(lm, "not a language model: it has no float output of shape [1, length, vocabulary]");
+    return setun_lm_fail(lm, "not a language model: it has no float output of shape [batch, length, vocabulary]");
   int64_t words = lm->logits.dims[lm->logits.rank - 1];
   lm->vocabulary = words > 0 ? words : 0;
   return 0;
@@ -112,7 +113,7 @@ static int fill_input(setun_lm *lm, size_t index, const setun_info *info, int64_
       put_one(lm->filled[index], info->dtype, i);
     else
       put(lm->filled[index], info->dtype, i,
-          ids         ? lm->tokens[past + i]
+          ids         ? lm->tokens[(past + i % row) * lm->batch + i / row]
           : kept      ? (count - row + i > 0 ? count - row + i : 0)
           : positions ? past + i % row
                       : 0);

@@ -49,11 +49,12 @@ const char *setun_lm_no_tokenizer(const setun_lm *lm) {
 static int open_model(setun_lm *lm, const setun_lm_options *options) {
   if (options->context < 0 || options->chunk < 0)
     return setun_lm_fail(lm, "the context and the chunk of a language model cannot be negative");
-  lm->chunk = options->chunk ? options->chunk : DEFAULT_CHUNK;
   /* A state of fixed size carries the past as well. */
   lm->carries = setun_count(lm->program, SETUN_STATE) > 0;
   if (setun_lm_find(lm) || open_text(lm))
     return -1;
+  int64_t each = DEFAULT_CHUNK / lm->batch;
+  lm->chunk = options->chunk ? options->chunk : each > 0 ? each : 1;
   lm->filled = calloc(setun_count(lm->program, SETUN_INPUT) + 1, sizeof *lm->filled);
   if (!lm->filled)
     return setun_lm_fail(lm, "out of memory");
@@ -89,6 +90,7 @@ void setun_lm_close(setun_lm *lm) {
 }
 
 const char *setun_lm_error(const setun_lm *lm) { return lm->error; }
+int64_t setun_lm_batch(const setun_lm *lm) { return lm->batch; }
 int64_t setun_lm_vocabulary(const setun_lm *lm) { return lm->vocabulary; }
 const setun_tokenizer *setun_lm_tokenizer(const setun_lm *lm) { return lm->tokenizer; }
 int64_t setun_lm_length(const setun_lm *lm) { return lm->length; }
@@ -130,29 +132,37 @@ static int64_t count_rows(const setun_tensor *logits) {
   return rows;
 }
 
-/* The last `count` rows of logits, as f32; `last` is the last of them. */
+static int reserve_rows(setun_lm *lm, int64_t size) {
+  if (lm->rows_size >= size)
+    return 0;
+  free(lm->rows);
+  lm->rows_size = 0;
+  if (!(lm->rows = malloc((size_t)size * sizeof *lm->rows)))
+    return setun_lm_fail(lm, "out of memory");
+  lm->rows_size = size;
+  return 0;
+}
+
+/* The last `count` rows of each sequence's logits, as f32; `last` is the last of them. Of several sequences count is 1.
+ */
 static const float *read_rows(setun_lm *lm, int64_t count) {
   setun_tensor tensor;
   if (setun_get_output(lm->session, lm->logits.name, &tensor)) {
     setun_lm_fail(lm, "%s", setun_error(lm->session));
     return NULL;
   }
-  int64_t size = count * lm->vocabulary, skip = (count_rows(&tensor) - count) * lm->vocabulary;
-  const float *rows = (const float *)tensor.data + (tensor.dtype == SETUN_F32 ? skip : 0);
-  if (tensor.dtype != SETUN_F32) {
-    if (lm->rows_size < size) {
-      free(lm->rows);
-      lm->rows_size = 0;
-      if (!(lm->rows = malloc((size_t)size * sizeof *lm->rows))) {
-        setun_lm_fail(lm, "out of memory");
-        return NULL;
-      }
-      lm->rows_size = size;
-    }
-    const char *data = (const char *)tensor.data + (size_t)skip * setun_dtype_size(tensor.dtype);
-    setun_widen(tensor.dtype, data, size, lm->rows);
-    rows = lm->rows;
+  int64_t each = count_rows(&tensor) / lm->batch * lm->vocabulary, size = count * lm->vocabulary;
+  bool as_it_is = tensor.dtype == SETUN_F32 && (lm->batch == 1 || each == size);
+  if (!as_it_is && reserve_rows(lm, lm->batch * size))
+    return NULL;
+  for (int64_t b = 0; !as_it_is && b < lm->batch; ++b) {
+    const char *data = (const char *)tensor.data + (size_t)((b + 1) * each - size) * setun_dtype_size(tensor.dtype);
+    if (tensor.dtype == SETUN_F32)
+      memcpy(lm->rows + b * size, data, (size_t)size * sizeof *lm->rows);
+    else
+      setun_widen(tensor.dtype, data, size, lm->rows + b * size);
   }
+  const float *rows = as_it_is ? (const float *)tensor.data + (each - size) : lm->rows;
   lm->last = rows + (count - 1) * lm->vocabulary;
   lm->unread = false;
   return rows;
@@ -169,10 +179,17 @@ static int take_logits(setun_lm *lm, int64_t fresh) {
   int64_t rows = count_rows(&tensor), vocabulary = tensor.dims[tensor.rank - 1];
   if (rows < 1 || vocabulary < 1)
     return setun_lm_fail(lm, "the output '%s' is empty", lm->logits.name);
+  if (rows % lm->batch)
+    return setun_lm_fail(lm, "the output '%s' has %lld rows for %lld sequences", lm->logits.name, (long long)rows,
+                         (long long)lm->batch);
   lm->vocabulary = vocabulary;
   lm->unread = true;
+  lm->logits_each = rows / lm->batch;
   if (!lm->on_logits)
     return 0;
+  if (lm->batch > 1)
+    return setun_lm_fail(lm, "the logits of every token are given of models of one sequence, and this one takes %lld",
+                         (long long)lm->batch);
   int64_t count = rows < fresh ? rows : fresh;
   const float *wanted = read_rows(lm, count);
   if (!wanted)
@@ -225,7 +242,7 @@ int setun_lm_reserve(setun_lm *lm, int64_t length) {
   if (length <= lm->reserved)
     return 0;
   int64_t reserved = lm->reserved * 2 > length ? lm->reserved * 2 : length;
-  int64_t *tokens = realloc(lm->tokens, (size_t)reserved * sizeof *tokens);
+  int64_t *tokens = realloc(lm->tokens, (size_t)(reserved * lm->batch) * sizeof *tokens);
   if (!tokens)
     return setun_lm_fail(lm, "out of memory");
   lm->tokens = tokens;
@@ -233,13 +250,17 @@ int setun_lm_reserve(setun_lm *lm, int64_t length) {
   return 0;
 }
 
+int setun_lm_check_token(setun_lm *lm, int64_t id) {
+  if (id < 0 || (lm->vocabulary > 0 && id >= lm->vocabulary) || (lm->ids.dtype == SETUN_I32 && id > INT32_MAX))
+    return setun_lm_fail(lm, "token %lld is not in the vocabulary of %lld", (long long)id, (long long)lm->vocabulary);
+  return 0;
+}
+
 int setun_lm_extend(setun_lm *lm, const int64_t *ids, int64_t count) {
   lm->error[0] = 0;
-  for (int64_t i = 0; i < count; ++i)
-    if (ids[i] < 0 || (lm->vocabulary > 0 && ids[i] >= lm->vocabulary) ||
-        (lm->ids.dtype == SETUN_I32 && ids[i] > INT32_MAX))
-      return setun_lm_fail(lm, "token %lld is not in the vocabulary of %lld", (long long)ids[i],
-                           (long long)lm->vocabulary);
+  for (int64_t i = 0; i < count * lm->batch; ++i)
+    if (setun_lm_check_token(lm, ids[i]))
+      return -1;
   if (count > setun_lm_room(lm))
     return setun_lm_fail(lm, "%lld tokens do not fit into the context, which has room for %lld more", (long long)count,
                          (long long)setun_lm_room(lm));
@@ -247,7 +268,7 @@ int setun_lm_extend(setun_lm *lm, const int64_t *ids, int64_t count) {
     return count ? setun_lm_fail(lm, "a negative number of tokens") : setun_lm_take(lm);
   if (setun_lm_reserve(lm, lm->length + count))
     return -1;
-  memcpy(lm->tokens + lm->length, ids, (size_t)count * sizeof *ids);
+  memcpy(lm->tokens + lm->length * lm->batch, ids, (size_t)(count * lm->batch) * sizeof *ids);
   lm->length += count;
   return setun_lm_take(lm);
 }

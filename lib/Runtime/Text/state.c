@@ -107,7 +107,7 @@ static void put(writer *to, const void *data, uint64_t size) {
 /* Writes all but the checksum. `size`: of the whole file. */
 static int put_all(writer *to, uint64_t size) {
   setun_lm *lm = to->lm;
-  uint64_t states = lm->taken > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
+  uint64_t batch = (uint64_t)lm->batch, states = lm->taken > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
   header head = {"",
                  size,
                  setun_fingerprint(lm->program),
@@ -121,8 +121,8 @@ static int put_all(writer *to, uint64_t size) {
   memcpy(head.magic, magic, sizeof magic);
   put(to, &head, sizeof head);
   put(to, lm->note, head.note);
-  put(to, lm->tokens, head.tokens * sizeof *lm->tokens);
-  put(to, lm->last, head.logits * sizeof *lm->last);
+  put(to, lm->tokens, head.tokens * batch * sizeof *lm->tokens);
+  put(to, lm->last, head.logits * batch * sizeof *lm->last);
   setun_info info;
   for (size_t i = 0; i < states && setun_get_info(lm->program, SETUN_STATE, i, &info) == 0; ++i) {
     setun_tensor tensor;
@@ -223,8 +223,9 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
   if (head->fingerprint != setun_fingerprint(lm->program))
     return setun_lm_fail(lm, "it is of another model");
   const void *note = get(&from, head->note, 1);
-  const int64_t *tokens = note ? get(&from, head->tokens, sizeof *tokens) : NULL;
-  const float *logits = tokens ? get(&from, head->logits, sizeof *logits) : NULL;
+  size_t batch = (size_t)lm->batch;
+  const int64_t *tokens = note ? get(&from, head->tokens, batch * sizeof *tokens) : NULL;
+  const float *logits = tokens ? get(&from, head->logits, batch * sizeof *logits) : NULL;
   uint64_t states = head->tokens > 0 ? setun_count(lm->program, SETUN_STATE) : 0;
   bool whole = logits && (!head->logits || !lm->vocabulary || head->logits == (uint64_t)lm->vocabulary);
   if (!whole || head->states != states || head->generated > head->tokens || head->place.counted_from > head->generated)
@@ -235,7 +236,7 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
     return setun_lm_fail(lm, "its %lld tokens do not fit into the context of %lld", (long long)length,
                          (long long)capacity);
   setun_tensor *tensors = calloc(states + 1, sizeof *tensors);
-  float *last = calloc(head->logits + 1, sizeof *last);
+  float *last = calloc(head->logits * batch + 1, sizeof *last);
   int failed = tensors && last && !setun_lm_reserve(lm, length) ? 0 : setun_lm_fail(lm, "there is no memory for it");
   setun_info info;
   for (size_t i = 0; !failed && i < states && setun_get_info(lm->program, SETUN_STATE, i, &info) == 0; ++i)
@@ -257,16 +258,17 @@ static int take(setun_lm *lm, const char *bytes, uint64_t size) {
       setun_reset(lm->session);
     }
   if (!failed) {
-    memcpy(lm->tokens, tokens, head->tokens * sizeof *tokens);
+    memcpy(lm->tokens, tokens, head->tokens * batch * sizeof *tokens);
     lm->place = head->place;
     lm->generated = (int64_t)head->generated;
     lm->resumed = false;
     lm->taken = lm->length = length;
     if (head->logits) {
-      memcpy(last, logits, head->logits * sizeof *logits);
+      memcpy(last, logits, head->logits * batch * sizeof *logits);
       free(lm->rows);
       lm->last = lm->rows = last;
-      lm->rows_size = lm->vocabulary = (int64_t)head->logits;
+      lm->vocabulary = (int64_t)head->logits;
+      lm->rows_size = lm->vocabulary * lm->batch;
       last = NULL;
     }
   }

@@ -42,8 +42,9 @@ typedef struct setun_command {
   const char *program; /* the name that messages begin with */
   setun_texts inputs;  /* NAME=FILE.npy each */
   setun_texts stop, logit_bias;
-  const char *output_dir, *tokens, *tokens_file, *logits, *stop_tokens, *target, *device, *weights;
-  const char *prompt, *prompt_file, *system, *load_state, *save_state, *context_full;
+  setun_texts prompt, prompt_file, tokens, tokens_file; /* at most one of these, of several items maybe */
+  const char *output_dir, *logits, *stop_tokens, *target, *device, *weights;
+  const char *system, *load_state, *save_state, *context_full;
   setun_numbers count, prompts, threads;     /* -n, -p, -t */
   int64_t repetitions, chunk, context, keep; /* -1: not given */
   setun_sampling sampling;                   /* what is not below 0 */
@@ -97,6 +98,7 @@ void setun_npy_close(setun_npy_file *npy);
 typedef struct setun_talk {
   setun_lm *lm;
   setun_sampler *sampler;
+  setun_sampling sampling; /* the sampler's */
   setun_generation generation;
   setun_bias *biases;
   int64_t *stop_tokens;
@@ -125,8 +127,10 @@ typedef struct setun_answer {
 /* Takes the prompt in pieces, between which `interrupted` (may be NULL) is looked at, then generates. */
 int setun_talk_answer(setun_talk *talk, const setun_command *command, const int64_t *prompt, size_t count,
                       const volatile sig_atomic_t *interrupted, setun_answer *answer, setun_text *error);
-/* One JSON object, on one line. */
-void setun_answer_print(const setun_answer *answer, const setun_lm *lm);
+/* A setun_on_token that keeps what comes in its setun_answer. */
+int setun_answer_keep(void *answer, int64_t id, const char *text, size_t size);
+/* One JSON object, on one line. `context`: tokens that it took of it. */
+void setun_answer_print(const setun_answer *answer, const setun_lm *lm, int64_t context);
 void setun_answer_free(setun_answer *answer);
 
 /*===-- edit.c ------------------------------------------------------------===*/
@@ -163,6 +167,12 @@ double setun_now(void); /* in seconds */
 
 int setun_command_run(const setun_command *command, setun_program *program, setun_text *error);
 int setun_command_generate(const setun_command *command, setun_program *program, setun_text *error);
+/* The ids of the command's prompt number `index`, of which there are `setun_count_prompts`. The caller frees *ids. */
+size_t setun_count_prompts(const setun_command *command);
+int setun_read_prompt(const setun_command *command, const setun_talk *talk, size_t index, int64_t **ids, size_t *count,
+                      setun_text *error);
+/* Several prompts, or a model of batches. */
+int setun_command_answers(const setun_command *command, setun_talk *talk, setun_text *error);
 int setun_command_chat(const setun_command *command, setun_program *program, setun_text *error);
 /* Opens the program itself: once for each number of threads. */
 int setun_command_bench(const setun_command *command, const setun_model_desc *model, setun_text *error);

@@ -5,7 +5,8 @@
 \*===----------------------------------------------------------------------===*/
 
 /* As llama-bench has it: ppN takes a prompt of N tokens at once, tgN takes N tokens one by one, each from an empty
- * context, and a first run of each that does not count. */
+ * context, and a first run of each that does not count. Of a model of batches each sequence takes them, and the rates
+ * count the tokens of all, as llama-batched-bench has it. */
 
 #include "Main.h"
 #include <stdlib.h>
@@ -49,9 +50,9 @@ static int run_once(setun_lm *lm, const int64_t *ids, const result *r, double *r
   double start = setun_now();
   int64_t step = r->letter == 'p' ? r->tokens : 1;
   for (int64_t i = 0; i < r->tokens; i += step)
-    if (setun_lm_extend(lm, ids + i, step))
+    if (setun_lm_extend(lm, ids + i * setun_lm_batch(lm), step))
       return -1;
-  *rate = (double)r->tokens / (setun_now() - start);
+  *rate = (double)(r->tokens * setun_lm_batch(lm)) / (setun_now() - start);
   return 0;
 }
 
@@ -79,29 +80,44 @@ static void format_count(char text[32], uint64_t count) {
     snprintf(text, 32, count >= 1000000 ? "%.2f M" : "%.2f K", count >= 1000000 ? n / 1e6 : n / 1e3);
 }
 
-static void print_row(const setun_command *command, setun_program *program, const result *r) {
+/* Models of one sequence, which most are, have no column for that. */
+static void print_head(int64_t batch) {
+  printf(
+      "| model                    |       size |    params | backend          | threads | %s    test |                 "
+      "  t/s |\n"
+      "| ------------------------ | ---------: | --------: | ---------------- | ------: | %s-------: | "
+      "--------------------: |\n",
+      batch > 1 ? "batch | " : "", batch > 1 ? "----: | " : "");
+}
+
+static void print_row(const setun_command *command, setun_program *program, int64_t batch, const result *r) {
   const setun_model_desc *model = setun_describe(program);
-  char size[32], params[32], test[32];
+  char size[32], params[32], sequences[32] = "", test[32];
   format_size(size, model->weights_size);
   format_count(params, model->parameters);
   snprintf(test, sizeof test, "%s%lld", r->letter == 'p' ? "pp" : "tg", (long long)r->tokens);
-  printf("| %-24.24s | %10s | %9s | %-16.16s | %7d | %8s | %10.2f ± %-8.2f |\n",
+  if (batch > 1)
+    snprintf(sequences, sizeof sequences, "%5lld | ", (long long)batch);
+  printf("| %-24.24s | %10s | %9s | %-16.16s | %7d | %s%8s | %10.2f ± %-8.2f |\n",
          model->name ? model->name : command->program, size, params, setun_level_name(program), setun_threads(program),
-         test, median(r), deviation(r));
+         sequences, test, median(r), deviation(r));
 }
 
-static void print_json(const setun_command *command, setun_program *program, const result *r, bool first) {
+static void print_json(const setun_command *command, setun_program *program, int64_t batch, const result *r,
+                       bool first) {
   const setun_model_desc *model = setun_describe(program);
   const char *name = model->name ? model->name : command->program;
   printf("%s\n  {\"model\": ", first ? "[" : ",");
   setun_print_string(name, strlen(name));
-  printf(", \"size\": %llu, \"params\": %llu, \"backend\": \"%s\", \"threads\": %d, \"test\": \"%s%lld\", \"tokens\": "
+  printf(", \"size\": %llu, \"params\": %llu, \"backend\": \"%s\", \"threads\": %d, \"batch\": %lld, \"test\": "
+         "\"%s%lld\", \"tokens\": "
          "%lld, "
          "\"repetitions\": %lld, \"median\": %.3f, \"mean\": %.3f, \"deviation\": %.3f, \"min\": %.3f, \"max\": %.3f, "
          "\"samples\": [",
          (unsigned long long)model->weights_size, (unsigned long long)model->parameters, setun_level_name(program),
-         setun_threads(program), r->letter == 'p' ? "pp" : "tg", (long long)r->tokens, (long long)r->tokens,
-         (long long)r->repetitions, median(r), mean(r), deviation(r), r->rates[0], r->rates[r->repetitions - 1]);
+         setun_threads(program), (long long)batch, r->letter == 'p' ? "pp" : "tg", (long long)r->tokens,
+         (long long)r->tokens, (long long)r->repetitions, median(r), mean(r), deviation(r), r->rates[0],
+         r->rates[r->repetitions - 1]);
   for (int64_t i = 0; i < r->repetitions; ++i)
     printf("%s%.3f", i ? ", " : "", r->samples[i]);
   printf("]}");
@@ -123,23 +139,20 @@ static int bench(const setun_command *command, setun_program *program, const res
       break;
     }
     /* Token ids do not change the work: any will do that every vocabulary has. */
-    int64_t *ids = malloc((size_t)r.tokens * sizeof *ids), words = setun_lm_vocabulary(lm);
-    for (int64_t t = 0; ids && t < r.tokens; ++t)
+    int64_t count = r.tokens * setun_lm_batch(lm), words = setun_lm_vocabulary(lm);
+    int64_t *ids = malloc((size_t)count * sizeof *ids);
+    for (int64_t t = 0; ids && t < count; ++t)
       ids[t] = (t * 7919 + 1) % (words > 0 ? words : 2);
     failed = ids ? measure(lm, ids, &r, error) : setun_text_fail(error, "out of memory");
     free(ids);
     if (failed)
       break;
     if (command->json)
-      print_json(command, program, &r, *rows == 0);
+      print_json(command, program, setun_lm_batch(lm), &r, *rows == 0);
     else if (*rows == 0)
-      printf("| model                    |       size |    params | backend          | threads |     test |            "
-             "       t/s |\n"
-             "| ------------------------ | ---------: | --------: | ---------------- | ------: | -------: | "
-             "--------------------: "
-             "|\n");
+      print_head(setun_lm_batch(lm));
     if (!command->json)
-      print_row(command, program, &r);
+      print_row(command, program, setun_lm_batch(lm), &r);
     fflush(stdout);
     ++*rows;
   }

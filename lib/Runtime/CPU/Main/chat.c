@@ -106,7 +106,7 @@ static void print_end(chat *c, const setun_answer *answer) {
   setun_lm *lm = c->talk.lm;
   int64_t room = setun_lm_room(lm);
   if (c->command->json) {
-    setun_answer_print(answer, lm);
+    setun_answer_print(answer, lm, setun_lm_length(lm));
     fflush(stdout);
   } else if (c->last != '\n') {
     printf("\n");
@@ -264,6 +264,11 @@ static int talk_on_pipe(chat *c, setun_text *error) {
 static int talk(chat *c, setun_text *error) {
   const setun_command *command = c->command;
   const setun_tokenizer *tokenizer = setun_lm_tokenizer(c->talk.lm);
+  if (setun_lm_batch(c->talk.lm) > 1)
+    return setun_text_fail(error,
+                           "a chat is one conversation, and the model takes %lld sequences at a time: compile it "
+                           "without --batch",
+                           (long long)setun_lm_batch(c->talk.lm));
   if (!tokenizer)
     return setun_text_fail(error, "%s", setun_lm_no_tokenizer(c->talk.lm));
   c->templated = setun_has_chat(tokenizer) != 0;
@@ -274,14 +279,14 @@ static int talk(chat *c, setun_text *error) {
   if (command->load_state ? take_note(c, error) : begin_anew(c, error))
     return -1;
   c->talk.generation.continues = !c->templated;
-  if (!command->prompt && !command->prompt_file)
+  if (!command->prompt.size && !command->prompt_file.size)
     return c->terminal ? talk_on_terminal(c, error) : talk_on_pipe(c, error);
   char *text = NULL;
   size_t size;
   c->terminal = false;
-  if (command->prompt_file && setun_read_text(command->prompt_file, &text, &size, error))
+  if (command->prompt_file.size && setun_read_text(command->prompt_file.items[0], &text, &size, error))
     return -1;
-  int failed = take_turn(c, text ? text : command->prompt, error);
+  int failed = take_turn(c, text ? text : command->prompt.items[0], error);
   free(text);
   return failed;
 }

@@ -42,26 +42,31 @@ static int print_token(void *user, int64_t id, const char *text, size_t size) {
   return 0;
 }
 
-static int read_prompt(const setun_command *command, setun_talk *talk, int64_t **ids, size_t *count,
-                       setun_text *error) {
-  if (command->tokens)
-    return setun_parse_ids(command->tokens, "--tokens", ids, count, error);
-  if (command->tokens_file)
-    return setun_read_ids(command->tokens_file, ids, count, error);
+size_t setun_count_prompts(const setun_command *command) {
+  return command->tokens.size + command->tokens_file.size + command->prompt.size + command->prompt_file.size;
+}
+
+int setun_read_prompt(const setun_command *command, const setun_talk *talk, size_t index, int64_t **ids, size_t *count,
+                      setun_text *error) {
+  if (command->tokens.size)
+    return setun_parse_ids(command->tokens.items[index], "--tokens", ids, count, error);
+  if (command->tokens_file.size)
+    return setun_read_ids(command->tokens_file.items[index], ids, count, error);
+  const char *prompt = command->prompt.size ? command->prompt.items[index] : NULL;
   char *text = NULL;
-  size_t size = command->prompt ? strlen(command->prompt) : 0;
-  if (command->prompt_file && setun_read_text(command->prompt_file, &text, &size, error))
+  size_t size = prompt ? strlen(prompt) : 0;
+  if (command->prompt_file.size && setun_read_text(command->prompt_file.items[index], &text, &size, error))
     return -1;
-  if (!command->prompt && !text) /* goes on from a state */
+  if (!prompt && !text) /* goes on from a state */
     return 0;
-  int failed = setun_talk_encode(talk, command, text ? text : command->prompt, size, setun_lm_length(talk->lm) == 0,
-                                 ids, count, error);
+  int failed =
+      setun_talk_encode(talk, command, text ? text : prompt, size, setun_lm_length(talk->lm) == 0, ids, count, error);
   free(text);
   return failed;
 }
 
 static int answer(const setun_command *command, setun_talk *talk, const int64_t *ids, size_t count, setun_text *error) {
-  bool by_text = !command->tokens && !command->tokens_file && setun_lm_tokenizer(talk->lm);
+  bool by_text = !command->tokens.size && !command->tokens_file.size && setun_lm_tokenizer(talk->lm);
   printer printer = {.text = by_text, .stream = command->stream};
   setun_answer answer = {.on_token = command->json ? NULL : print_token, .user = &printer};
   if (!by_text && !command->count.size)
@@ -69,7 +74,7 @@ static int answer(const setun_command *command, setun_talk *talk, const int64_t 
   talk->generation.continues = 1;
   int failed = setun_talk_answer(talk, command, ids, count, NULL, &answer, error);
   if (!failed && command->json)
-    setun_answer_print(&answer, talk->lm);
+    setun_answer_print(&answer, talk->lm, setun_lm_length(talk->lm));
   else if (printer.any && (by_text ? printer.last != '\n' : !command->stream))
     printf("\n");
   if (!failed && answer.finish == SETUN_FINISH_CONTEXT)
@@ -83,7 +88,13 @@ int setun_command_generate(const setun_command *command, setun_program *program,
   size_t count = 0;
   recorder logits = {0};
   setun_talk talk = {0};
-  int failed = setun_talk_open(&talk, command, program, error) || read_prompt(command, &talk, &ids, &count, error);
+  int failed = setun_talk_open(&talk, command, program, error);
+  if (!failed && (setun_count_prompts(command) > 1 || setun_lm_batch(talk.lm) > 1)) {
+    failed = setun_command_answers(command, &talk, error);
+    setun_talk_close(&talk);
+    return failed;
+  }
+  failed = failed || setun_read_prompt(command, &talk, 0, &ids, &count, error);
   if (!failed && command->logits) {
     failed = setun_npy_create(&logits.npy, command->logits, error);
     setun_lm_on_logits(talk.lm, record, &logits);

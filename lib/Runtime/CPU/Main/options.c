@@ -26,10 +26,11 @@ static const struct option {
      "where each output goes as NAME.npy ('/' in a name becomes '_')"},
     {"--chat", NULL, FLAG, FIELD(chat), 0, NULL, "talk: reads a terminal, or a pipe, of which each line is a turn"},
     {"--system", NULL, TEXT, FIELD(system), 0, "TEXT", "chat: the system's message"},
-    {"--prompt", NULL, TEXT, FIELD(prompt), 0, "TEXT", "generate: a text to continue; with --chat the one turn"},
-    {"--prompt-file", NULL, TEXT, FIELD(prompt_file), 0, "FILE", "the same from a file ('-': standard input)"},
-    {"--tokens", NULL, TEXT, FIELD(tokens), 0, "1,2,3", "generate: the prompt, as token ids"},
-    {"--tokens-file", NULL, TEXT, FIELD(tokens_file), 0, "FILE",
+    {"--prompt", NULL, TEXTS, FIELD(prompt), 0, "TEXT",
+     "generate: a text to continue (several: an answer to each); with --chat the one turn"},
+    {"--prompt-file", NULL, TEXTS, FIELD(prompt_file), 0, "FILE", "the same from a file ('-': standard input)"},
+    {"--tokens", NULL, TEXTS, FIELD(tokens), 0, "1,2,3", "generate: the prompt, as token ids"},
+    {"--tokens-file", NULL, TEXTS, FIELD(tokens_file), 0, "FILE",
      "generate: the prompt from a file ('-': standard input)"},
     {"-n", NULL, NUMBERS, FIELD(count), 0, "N", "tokens to generate (until it ends; of --tokens 100)"},
     {"--stop", NULL, TEXTS, FIELD(stop), 0, "TEXT", "stop before this text (once for each)"},
@@ -167,7 +168,8 @@ static int set_value(setun_command *command, const struct option *option, const 
 
 /* What the options ask for must be one thing, and whole. */
 static int check_command(const setun_command *c, setun_text *error) {
-  bool ids = c->tokens || c->tokens_file, prompt = c->prompt || c->prompt_file, text = prompt || c->chat || ids;
+  bool ids = c->tokens.size || c->tokens_file.size, prompt = c->prompt.size || c->prompt_file.size;
+  bool text = prompt || c->chat || ids;
   bool arrays = c->inputs.size || c->output_dir;
   int modes = (text || c->load_state) + arrays + c->bench + c->info;
   if (modes > 1)
@@ -177,12 +179,15 @@ static int check_command(const setun_command *c, setun_text *error) {
     return setun_text_fail(error,
                            "nothing to do: give --input and --output-dir, --chat, --prompt, --tokens, --bench or "
                            "--info (see --help)");
-  if (c->tokens && c->tokens_file)
+  if (c->tokens.size && c->tokens_file.size)
     return setun_text_fail(error, "--tokens and --tokens-file exclude one another");
-  if (c->prompt && c->prompt_file)
+  if (c->prompt.size && c->prompt_file.size)
     return setun_text_fail(error, "--prompt and --prompt-file exclude one another");
   if (ids && (prompt || c->chat))
     return setun_text_fail(error, "--tokens excludes --prompt and --chat");
+  size_t prompts = c->prompt.size + c->prompt_file.size + c->tokens.size + c->tokens_file.size;
+  if (prompts > 1 && (c->chat || c->stream || c->logits || c->load_state || c->save_state))
+    return setun_text_fail(error, "several prompts exclude --chat, --stream, --logits, --load-state and --save-state");
   if (c->system && !c->chat)
     return setun_text_fail(error, "--system needs --chat");
   if (c->system && c->load_state)
@@ -236,6 +241,9 @@ int setun_parse_command(setun_command *command, int argc, char **argv, setun_tex
 }
 
 void setun_command_free(setun_command *command) {
+  setun_texts *prompts[] = {&command->prompt, &command->prompt_file, &command->tokens, &command->tokens_file};
+  for (size_t i = 0; i < sizeof prompts / sizeof *prompts; ++i)
+    free(prompts[i]->items);
   free(command->inputs.items);
   free(command->stop.items);
   free(command->logit_bias.items);

@@ -51,6 +51,7 @@ static int open_sampler(setun_talk *talk, const setun_command *command, setun_te
     if (sampling.biases[i].token >= words)
       return setun_text_fail(error, "--logit-bias: token %lld is not in the vocabulary of %lld",
                              (long long)sampling.biases[i].token, (long long)words);
+  talk->sampling = sampling;
   talk->sampler = setun_sampler_open(&sampling, error->text, sizeof error->text);
   return talk->sampler ? 0 : -1;
 }
@@ -123,7 +124,7 @@ static bool grow(void **data, size_t element, size_t size, size_t more, size_t *
   return true;
 }
 
-static int keep_token(void *user, int64_t id, const char *text, size_t size) {
+int setun_answer_keep(void *user, int64_t id, const char *text, size_t size) {
   setun_answer *answer = user;
   int end = answer->on_token ? answer->on_token(answer->user, id, text, size) : 0;
   if (!grow((void **)&answer->ids, sizeof *answer->ids, answer->count, 1, &answer->ids_reserved) ||
@@ -154,14 +155,14 @@ int setun_talk_answer(setun_talk *talk, const setun_command *command, const int6
   if (left <= 0 && command->count.size && command->count.items[0] == 0)
     answer->finish = SETUN_FINISH_LENGTH; /* -n 0: the prompt alone */
   else if (left <= 0)
-    failed = setun_lm_generate(talk->lm, talk->sampler, &talk->generation, keep_token, answer, &answer->finish);
+    failed = setun_lm_generate(talk->lm, talk->sampler, &talk->generation, setun_answer_keep, answer, &answer->finish);
   answer->seconds = setun_now() - middle;
   return failed ? setun_text_fail(error, "%s", setun_lm_error(talk->lm)) : 0;
 }
 
 static double rate(size_t count, double seconds) { return seconds > 0 ? (double)count / seconds : 0; }
 
-void setun_answer_print(const setun_answer *answer, const setun_lm *lm) {
+void setun_answer_print(const setun_answer *answer, const setun_lm *lm, int64_t context) {
   static const char *const names[] = {"", "length", "end", "stop", "context", "interrupted"};
   printf("{");
   if (setun_lm_tokenizer(lm)) {
@@ -176,7 +177,7 @@ void setun_answer_print(const setun_answer *answer, const setun_lm *lm) {
          "\"prompt_tokens_per_second\": %.3f, \"tokens\": %zu, \"seconds\": %.6f, \"tokens_per_second\": %.3f}, "
          "\"context\": %lld}\n",
          names[answer->finish], answer->prompt, answer->prompt_seconds, rate(answer->prompt, answer->prompt_seconds),
-         answer->count, answer->seconds, rate(answer->count, answer->seconds), (long long)setun_lm_length(lm));
+         answer->count, answer->seconds, rate(answer->count, answer->seconds), (long long)context);
 }
 
 void setun_answer_free(setun_answer *answer) {
