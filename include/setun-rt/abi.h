@@ -72,6 +72,53 @@ struct setun_rt {
   setun_device_frame *device;
 };
 
+/*===-- Drawing a token on a device (sample.h) ---------------------------===*/
+
+/* Kernels `setun_draw_...` find what to do in setun_draw_options, in the device's memory, and beside it memory that is
+ * theirs: setun_draw_memory, and behind it for each token of the vocabulary an f64 (its logit), an i64 (its weight) and
+ * three i32 (two lists of tokens; how often each token came, which is kept from draw to draw and at first 0). A block
+ * takes a span of the vocabulary: as many whole chunks as it takes for at most SETUN_DRAW_CHUNK blocks. */
+enum {
+  SETUN_DRAW_THREADS = 256, /* of each block */
+  SETUN_DRAW_CHUNK = 1024,
+  SETUN_DRAW_BYTES_A_TOKEN = 28,
+  SETUN_DRAW_TERMS = 12 /* of the exponential's series */
+};
+#define SETUN_DRAW_LOG2E 1.4426950408889634
+#define SETUN_DRAW_LN2 0x1.62e42fefa39efp-1
+#define SETUN_DRAW_LN2_HIGH 0x1.62e42feep-1
+#define SETUN_DRAW_LN2_LOW 0x1.a39ef35793c76p-33
+/* The result is the token, -1 for none; with this bit where the random number was used. */
+#define SETUN_DRAW_DREW ((int64_t)1 << 62)
+
+typedef struct setun_draw_options {
+  double inverse; /* of the temperature */
+  double top_p, least, repetition, frequency, presence;
+  double cut, one, step; /* distance from which on nothing weighs; the likeliest's weight; 1024 / cut */
+  uint64_t random;       /* in the upper 53 bits */
+  int64_t top_k;         /* at least 1 */
+  int64_t draws;         /* 0: the likeliest is taken */
+  int64_t has_history;   /* 0: there are no penalties */
+  int64_t counted;       /* new tokens before this one do not count for frequency and presence */
+  int64_t num_biases, num_tokens;
+  uint64_t biases; /* address of pairs of i64 token and f64 bias, sorted by token */
+  uint64_t tokens; /* address of i64: what is new in the history */
+} setun_draw_options;
+
+typedef struct setun_draw_memory {
+  double largest[SETUN_DRAW_CHUNK]; /* of each block, */
+  int64_t token[SETUN_DRAW_CHUNK];  /* and whose it is */
+  uint64_t sums[SETUN_DRAW_CHUNK];  /* of each block: weights of what may be drawn */
+  /* Of each step of the distance: tokens and their weights. */
+  uint64_t counts[SETUN_DRAW_CHUNK], weights[SETUN_DRAW_CHUNK];
+  uint64_t listed[2];           /* tokens in each list */
+  int64_t step[2];              /* of the distance that each list is of; SETUN_DRAW_CHUNK: of none */
+  uint64_t before[2];           /* how many tokens, and what weight, stand before the list */
+  double target;                /* the weight that top-p keeps */
+  double last;                  /* The last in order that may be drawn: logit, */
+  int64_t last_token, reserved; /* and token */
+} setun_draw_memory;
+
 /* What one run of the model works on. */
 typedef struct setun_frame {
   const uint8_t *weights; /* the first byte of the weights file's data section */

@@ -4,13 +4,19 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-/* Sampling of the next token. The same logits, options, history and seed give the same token on every machine: all
- * arithmetic is in doubles in a fixed order with an exponential of our own, and random numbers are xoshiro256** seeded
- * by splitmix64, 53 bits each.
+/* Sampling of the next token. The same logits, options, history and seed give the same token on every machine, devices
+ * among them: arithmetic is in doubles with an exponential of our own, each step rounded, sums are of whole numbers,
+ * and random numbers are xoshiro256** seeded by splitmix64, 53 bits each.
  *
  * Order of steps, as in transformers and vLLM: logit biases, repetition penalty, frequency and presence penalty,
- * temperature, top-k, top-p, min-p; then one draw among what is left, the likeliest first. Equal logits stand in order
- * of their index, and NaN counts as minus infinity. */
+ * temperature, top-k, top-p, min-p; then one draw among what is left. Equal logits stand in order of their index, and
+ * NaN counts as minus infinity.
+ *
+ * A token of logit l weighs exp(x) for x = (l - largest) * (1 / temperature), as a whole number of 2^-b, cut, where b
+ * is 62 - ceil(log2(vocabulary)): 45 of a vocabulary of 128,000. Those with x below -b * log(2) do not weigh anything.
+ * top-p keeps likelier tokens until what they weigh is p times the sum (a double); min-p those whose x is at least the
+ * least number with an exponential of min_p. The draw goes by index: of the random number r (of 2^53) and the sum m of
+ * what is kept, the first token with which the sum is above r * m / 2^53, cut. */
 
 #ifndef SETUN_RT_SAMPLE_H
 #define SETUN_RT_SAMPLE_H
@@ -61,6 +67,12 @@ SETUN_API int setun_sampler_set_place(setun_sampler *sampler, const setun_sample
 /* The next token, or -1 when no logit is above minus infinity or memory is short. `history` may be NULL when empty. */
 SETUN_API int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
                                size_t history_size);
+/* The same of a row of a float output of the session's last run (rows as for setun_argmax), where the program runs on a
+ * device whose code can draw: the logits stay there, what is new in the history goes there, and a run after it draws at
+ * once for the history with the token behind it. Returns 0 with the token, or with -1 for none; 1 where the device
+ * cannot draw or the program runs on the processor: setun_sample then has to; -1 on failure (setun_error). */
+SETUN_API int setun_sample_on_device(setun_session *session, setun_sampler *sampler, const char *name, int64_t row,
+                                     const int64_t *history, size_t history_size, int64_t *token);
 
 #ifdef __cplusplus
 }

@@ -85,7 +85,8 @@ def reference(logits: np.ndarray, options: dict, history: np.ndarray, first: int
     if options.get("top_p", 1) < 1:
         kept &= np.arange(len(order)) <= np.searchsorted(cumulated, options["top_p"])
     order, weights = order[kept], weights[kept]
-    return int(order[np.searchsorted(np.cumsum(weights), random.draw() * weights.sum(), side="right")])
+    weights = weights[np.argsort(order)]
+    return int(np.sort(order)[np.searchsorted(np.cumsum(weights), random.draw() * weights.sum(), side="right")])
 
 
 OPTIONS = {

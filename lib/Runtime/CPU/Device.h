@@ -39,6 +39,15 @@ typedef struct setun_device_source {
 
 typedef enum setun_direction { SETUN_TO_DEVICE, SETUN_TO_HOST, SETUN_ON_DEVICE } setun_direction;
 
+/* A draw (setun_draw_options); addresses are the device's. */
+typedef struct setun_device_draw {
+  setun_dtype dtype;
+  int64_t vocabulary;
+  const void *logits, *options;
+  void *memory;
+  bool draws, ranks, shares; /* not the likeliest; top-k and top-p leave something out */
+} setun_device_draw;
+
 typedef struct setun_device_driver {
   const char *name; /* as setun_device_code has it */
   int32_t type;     /* as DLPack counts devices */
@@ -73,6 +82,8 @@ typedef struct setun_device_driver {
   void (*read)(setun_queue *queue, void *host, const void *device, uint64_t size);
   /* The index of the largest logit becomes the run's token; -1 when the code has no kernel for it. */
   int (*argmax)(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary);
+  /* The token drawn, as setun_draw_options tells, becomes the run's; -1 when the code has no kernels for it. */
+  int (*draw)(setun_queue *queue, const setun_device_draw *draw);
   /* Waits. `drop`: what was not enqueued yet need not be, and faults are not looked for. */
   int (*finish)(setun_queue *queue, bool drop, int64_t *token, setun_message message);
 } setun_device_driver;

@@ -81,7 +81,7 @@ int setun_weights_map(setun_weights *weights, const setun_model_desc *model, con
                       setun_message message);
 void setun_weights_unmap(setun_weights *weights);
 
-/*===-- model.c, session.c, bind.c, place.c, argmax.c ---------------------===*/
+/*===-- model.c, session.c, bind.c, place.c, argmax.c, draw.c -------------===*/
 
 struct setun_program {
   const setun_model_desc *model;
@@ -128,7 +128,8 @@ struct setun_session {
     bool follow; /* the next run makes it */
     bool ready;  /* `token` is of the last run */
   } argmax;
-  char detail[256]; /* of the device's last failure, with "; " before */
+  struct setun_drawing *drawing; /* draw.c; NULL until the device is asked to draw */
+  char detail[256];              /* of the device's last failure, with "; " before */
   char error[768];
 };
 
@@ -149,6 +150,16 @@ int setun_session_wait(setun_session *session);
 int setun_find_argument(const setun_model_desc *model, const char *name, bool output, uint32_t *index);
 /* Enqueues into this run what setun_argmax is likely to be asked after it. */
 void setun_argmax_follow(setun_session *session);
+/* Where a row of an output lies from its beginning, in elements; -1 when there is no such row. */
+int64_t setun_find_row(const setun_slot *slot, uint32_t rank, int64_t row);
+/* A row of floats of the last run. Returns -1 when there is none, with the session's error. */
+int setun_find_logits(setun_session *session, const char *name, int64_t row, uint32_t *index, int64_t *start);
+/* The same for draws: first what the run's kernels are told, then the kernels, then whether the run has succeeded. */
+void setun_draw_prepare(setun_session *session);
+void setun_draw_follow(setun_session *session);
+void setun_draw_end(setun_session *session, bool failed);
+void setun_draw_forget(setun_session *session); /* the next run draws nothing, unless it is asked for */
+void setun_draw_close(setun_session *session);
 /* The size along dimension `index` of an argument, by the symbols' values. */
 int64_t setun_session_dim(const setun_session *session, const setun_argument *argument, uint32_t index);
 

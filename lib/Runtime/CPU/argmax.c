@@ -44,8 +44,7 @@ static int64_t largest(setun_dtype dtype, const void *numbers, int64_t count) {
                               : largest_half(numbers, count, dtype == SETUN_F16 ? 0x7c00 : 0x7f80);
 }
 
-/* Where a row of an output lies from its beginning, in elements; -1 when there is no such row. */
-static int64_t find_row(const setun_slot *slot, uint32_t rank, int64_t row) {
+int64_t setun_find_row(const setun_slot *slot, uint32_t rank, int64_t row) {
   int64_t rows = 1;
   for (uint32_t d = 0; d + 1 < rank; ++d)
     rows *= slot->dims[d];
@@ -67,7 +66,8 @@ void setun_argmax_follow(setun_session *session) {
     return;
   session->argmax.follow = false; /* unless it is asked for */
   uint32_t index = session->argmax.argument;
-  int64_t start = find_row(&session->slots[index], session->program->model->arguments[index].rank, session->argmax.row);
+  int64_t start =
+      setun_find_row(&session->slots[index], session->program->model->arguments[index].rank, session->argmax.row);
   session->argmax.ready = start >= 0 && enqueue(session, index, start) == 0;
 }
 
@@ -88,25 +88,32 @@ static int ask_device(setun_session *session, uint32_t index, int64_t row, int64
   session->argmax.argument = index;
   session->argmax.row = row;
   session->argmax.ready = session->argmax.follow = true;
+  setun_draw_forget(session);
   *token = session->argmax.token;
   return 0;
 }
 
-int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *token) {
+int setun_find_logits(setun_session *session, const char *name, int64_t row, uint32_t *index, int64_t *start) {
   const setun_model_desc *model = session->program->model;
   session->error[0] = 0;
-  uint32_t index;
-  if (setun_find_argument(model, name, true, &index) || model->arguments[index].kind != SETUN_OUTPUT)
+  if (setun_find_argument(model, name, true, index) || model->arguments[*index].kind != SETUN_OUTPUT)
     return setun_session_fail(session, "the model has no output '%s'", name);
-  const setun_argument *argument = &model->arguments[index];
-  const setun_slot *slot = &session->slots[index];
+  const setun_argument *argument = &model->arguments[*index];
+  const setun_slot *slot = &session->slots[*index];
   if (argument->dtype > SETUN_BF16 || argument->rank < 1)
     return setun_session_fail(session, "output '%s' has no rows of floats", name);
   if (!slot->ready)
     return setun_session_fail(session, "output '%s' has no value: no run has succeeded", name);
-  int64_t start = find_row(slot, argument->rank, row);
-  if (start < 0)
-    return setun_session_fail(session, "output '%s' has no row %lld", name, (long long)row);
+  *start = setun_find_row(slot, argument->rank, row);
+  return *start < 0 ? setun_session_fail(session, "output '%s' has no row %lld", name, (long long)row) : 0;
+}
+
+int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *token) {
+  uint32_t index;
+  int64_t start;
+  if (setun_find_logits(session, name, row, &index, &start))
+    return -1;
+  const setun_argument *argument = &session->program->model->arguments[index];
   int status = session->queue ? ask_device(session, index, row, start, token) : 1;
   if (status <= 0)
     return status;
@@ -114,6 +121,6 @@ int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t 
   if (setun_get_output(session, name, &output))
     return -1;
   const uint8_t *data = (const uint8_t *)output.data + (size_t)start * setun_dtype_size(output.dtype);
-  *token = largest(output.dtype, data, slot->dims[argument->rank - 1]);
+  *token = largest(output.dtype, data, session->slots[index].dims[argument->rank - 1]);
   return 0;
 }

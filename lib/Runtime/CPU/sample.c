@@ -4,74 +4,21 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-/* A heap gives the likeliest tokens one by one: a draw from a vocabulary of 128,000 rarely needs more than a few
- * hundred of them in order. Every sum is made in one stated order, in double, without fma (the library is compiled with
- * -ffp-contract=off). */
+/* A heap gives the likeliest tokens one by one: top-k and top-p of a vocabulary of 128,000 rarely need more than a few
+ * hundred of them in order. Weights are whole numbers, so that sums have no order, and a device that adds in another
+ * one draws the same token; what has to be one rounding after the other is each token's own (the library is compiled
+ * with -ffp-contract=off). */
 
-#include "setun-rt/sample.h"
-#include "Internal.h"
+#include "Sampler.h"
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct candidate {
-  double logit;
-  int64_t token;
-} candidate;
-
-struct setun_sampler {
-  setun_sampling options;
-  uint64_t random[4];
-  setun_bias *biases;
-  size_t counted_from;
-  candidate *heap;
-  uint32_t *counts; /* by token, zero between calls: 2 for each time it is counted, and 1 if it came at all */
-  int64_t capacity;
-};
-
-/* splitmix64, which xoshiro's authors recommend for seeding. */
-static void seed_random(uint64_t random[4], uint64_t seed) {
-  for (int i = 0; i < 4; ++i) {
-    uint64_t z = seed += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    random[i] = z ^ z >> 31;
-  }
+static bool before(setun_candidate a, setun_candidate b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 
-static uint64_t rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
-
-/* xoshiro256**, of which the upper 53 bits make a number in [0, 1). */
-static double draw(uint64_t s[4]) {
-  uint64_t result = rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
-  s[2] ^= s[0];
-  s[3] ^= s[1];
-  s[1] ^= s[2];
-  s[0] ^= s[3];
-  s[2] ^= t;
-  s[3] = rotate(s[3], 45);
-  return (double)(result >> 11) * 0x1p-53;
-}
-
-/* exp of x <= 0 by 2^n * e^r, |r| <= ln 2 / 2, e^r by its series: the same bits everywhere, good to 4e-16. */
-static double exponential(double x) {
-  if (!(x > -700))
-    return 0;
-  int64_t n = (int64_t)(x * 1.4426950408889634 - 0.5);
-  double r = (x - (double)n * 0x1.62e42feep-1) - (double)n * 0x1.a39ef35793c76p-33, sum = 1;
-  static const double inverse[] = {1.0 / 12, 1.0 / 11, 1.0 / 10, 1.0 / 9, 1.0 / 8, 1.0 / 7,
-                                   1.0 / 6,  1.0 / 5,  1.0 / 4,  1.0 / 3, 1.0 / 2, 1.0};
-  for (int i = 0; i < 12; ++i)
-    sum = 1 + sum * (r * inverse[i]);
-  uint64_t bits = (uint64_t)(n + 1023) << 52;
-  double scale;
-  memcpy(&scale, &bits, sizeof scale);
-  return sum * scale;
-}
-
-static bool before(candidate a, candidate b) { return a.logit > b.logit || (a.logit == b.logit && a.token < b.token); }
-
-static void sift(candidate *heap, int64_t size, int64_t at) {
-  candidate moving = heap[at];
+static void sift(setun_candidate *heap, int64_t size, int64_t at) {
+  setun_candidate moving = heap[at];
   for (int64_t child; (child = 2 * at + 1) < size; at = child) {
     if (child + 1 < size && before(heap[child + 1], heap[child]))
       ++child;
@@ -83,106 +30,27 @@ static void sift(candidate *heap, int64_t size, int64_t at) {
 }
 
 /* Takes the likeliest off the heap and keeps it behind the end. */
-static void pop(candidate *heap, int64_t size) {
-  candidate best = heap[0];
+static void pop(setun_candidate *heap, int64_t size) {
+  setun_candidate best = heap[0];
   heap[0] = heap[size - 1];
   sift(heap, size - 1, 0);
   heap[size - 1] = best;
 }
 
-/* Candidates in order, as far as anyone asked: the first `size - left` stand behind the heap, backwards. */
-typedef struct lottery {
-  candidate *heap;
-  int64_t size, left;
-  double best, temperature;
-} lottery;
-
-static double weight(const lottery *lot, double logit) { return exponential((logit - lot->best) / lot->temperature); }
-
-/* The weight of the n-th likeliest; every n is asked for after those before it. */
-static double weight_of(lottery *lot, int64_t n) {
-  if (lot->size - lot->left == n)
-    pop(lot->heap, lot->left--);
-  return weight(lot, lot->heap[lot->size - 1 - n].logit);
-}
-
-setun_sampler *setun_sampler_open(const setun_sampling *sampling, char *error, size_t error_size) {
-  setun_message message = {error, error_size};
-  setun_sampling o = *sampling;
-  if (o.top_p == 0)
-    o.top_p = 1;
-  if (o.repetition_penalty == 0)
-    o.repetition_penalty = 1;
-  const char *wrong = !(o.temperature >= 0 && o.temperature <= 1e9) ? "temperature must not be negative"
-                      : o.top_k < 0                                 ? "top-k must not be negative"
-                      : !(o.top_p > 0 && o.top_p <= 1)              ? "top-p must be above 0 and at most 1"
-                      : !(o.min_p >= 0 && o.min_p <= 1)             ? "min-p must be from 0 to 1"
-                      : !(o.repetition_penalty > 0 && o.repetition_penalty <= 1e9)
-                          ? "repetition penalty must be above 0"
-                      : !(__builtin_fabs(o.frequency_penalty) <= 1e9) ? "frequency penalty must be a number"
-                      : !(__builtin_fabs(o.presence_penalty) <= 1e9)  ? "presence penalty must be a number"
-                                                                      : NULL;
-  for (size_t i = 0; i < o.num_biases; ++i)
-    if (!(o.biases[i].bias <= 1e9))
-      wrong = "a logit bias must be a number or minus infinity";
-  setun_sampler *sampler = wrong ? NULL : calloc(1, sizeof *sampler);
-  if (sampler && o.num_biases && !(sampler->biases = calloc(o.num_biases, sizeof *o.biases))) {
-    free(sampler);
-    sampler = NULL;
-  }
-  if (!sampler) {
-    setun_fail(message, "%s", wrong ? wrong : "out of memory");
-    return NULL;
-  }
-  if (o.num_biases)
-    memcpy(sampler->biases, o.biases, o.num_biases * sizeof *o.biases);
-  sampler->options = o;
-  seed_random(sampler->random, o.seed);
-  return sampler;
-}
-
-void setun_sampler_close(setun_sampler *sampler) {
-  if (sampler) {
-    free(sampler->heap);
-    free(sampler->counts);
-    free(sampler->biases);
-  }
-  free(sampler);
-}
-
-void setun_sampler_count_from(setun_sampler *sampler, size_t first) { sampler->counted_from = first; }
-
-static bool has_penalties(const setun_sampling *o) {
-  return o->repetition_penalty != 1 || o->frequency_penalty != 0 || o->presence_penalty != 0;
-}
-
-int setun_sampler_is_greedy(const setun_sampler *sampler) {
-  const setun_sampling *o = &sampler->options;
-  return (o->temperature == 0 || o->top_k == 1) && !o->num_biases && !has_penalties(o);
-}
-
-void setun_sampler_get_place(const setun_sampler *sampler, setun_sampler_place *place) {
-  memcpy(place->random, sampler->random, sizeof place->random);
-  place->counted_from = sampler->counted_from;
-}
-
-int setun_sampler_set_place(setun_sampler *sampler, const setun_sampler_place *place) {
-  if (!(place->random[0] | place->random[1] | place->random[2] | place->random[3]))
-    return -1;
-  memcpy(sampler->random, place->random, sizeof place->random);
-  sampler->counted_from = (size_t)place->counted_from;
-  return 0;
-}
-
 static bool reserve(setun_sampler *sampler, int64_t vocabulary) {
-  if (sampler->capacity >= vocabulary)
+  if (sampler->scratch.capacity >= vocabulary)
     return true;
-  free(sampler->heap);
-  free(sampler->counts);
-  sampler->heap = calloc((size_t)vocabulary, sizeof *sampler->heap);
-  sampler->counts = calloc((size_t)vocabulary, sizeof *sampler->counts);
-  sampler->capacity = sampler->heap && sampler->counts ? vocabulary : 0;
-  return sampler->capacity > 0;
+  free(sampler->scratch.logits);
+  free(sampler->scratch.weights);
+  free(sampler->scratch.heap);
+  free(sampler->scratch.counts);
+  sampler->scratch.logits = calloc((size_t)vocabulary, sizeof *sampler->scratch.logits);
+  sampler->scratch.weights = calloc((size_t)vocabulary, sizeof *sampler->scratch.weights);
+  sampler->scratch.heap = calloc((size_t)vocabulary, sizeof *sampler->scratch.heap);
+  sampler->scratch.counts = calloc((size_t)vocabulary, sizeof *sampler->scratch.counts);
+  bool all = sampler->scratch.logits && sampler->scratch.weights && sampler->scratch.heap && sampler->scratch.counts;
+  sampler->scratch.capacity = all ? vocabulary : 0;
+  return all;
 }
 
 /* A token that came twice is punished once for having come, and by the frequency penalty twice. */
@@ -193,23 +61,23 @@ static double punish(const setun_sampling *o, double logit, uint32_t count) {
   return logit;
 }
 
-/* Candidates by token, biases and penalties applied. */
+/* Logits with biases and penalties. */
 static bool load(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history, size_t size) {
   if (vocabulary <= 0 || !reserve(sampler, vocabulary))
     return false;
   const setun_sampling *o = &sampler->options;
-  candidate *heap = sampler->heap;
+  double *changed = sampler->scratch.logits;
   for (int64_t i = 0; i < vocabulary; ++i)
-    heap[i] = (candidate){logits[i] == logits[i] ? (double)logits[i] : -__builtin_inf(), i};
+    changed[i] = logits[i] == logits[i] ? (double)logits[i] : -__builtin_inf();
   for (size_t i = 0; i < o->num_biases; ++i) {
     int64_t token = sampler->biases[i].token;
-    if (token >= 0 && token < vocabulary && heap[token].logit > -__builtin_inf())
-      heap[token].logit = sampler->biases[i].bias == -__builtin_inf() ? sampler->biases[i].bias
-                                                                      : heap[token].logit + sampler->biases[i].bias;
+    if (token >= 0 && token < vocabulary && changed[token] > -__builtin_inf())
+      changed[token] = sampler->biases[i].bias == -__builtin_inf() ? sampler->biases[i].bias
+                                                                   : changed[token] + sampler->biases[i].bias;
   }
-  if (!has_penalties(o))
+  if (!setun_has_penalties(o))
     return true;
-  uint32_t *counts = sampler->counts;
+  uint32_t *counts = sampler->scratch.counts;
   for (size_t i = 0; i < size; ++i)
     if (history[i] >= 0 && history[i] < vocabulary)
       counts[history[i]] = (counts[history[i]] + (i >= sampler->counted_from ? 2 : 0)) | 1;
@@ -217,10 +85,74 @@ static bool load(setun_sampler *sampler, const float *logits, int64_t vocabulary
     int64_t token = history[i];
     if (token < 0 || token >= vocabulary || !counts[token])
       continue;
-    heap[token].logit = punish(o, heap[token].logit, counts[token]);
+    changed[token] = punish(o, changed[token], counts[token]);
     counts[token] = 0;
   }
   return true;
+}
+
+/* So that no sum of weights passes 2^62. */
+int setun_weight_bits(int64_t vocabulary) {
+  int bits = 62;
+  for (int64_t size = 1; size < vocabulary; size *= 2)
+    --bits;
+  return bits;
+}
+
+typedef struct lottery {
+  setun_sampler *sampler;
+  const double *logits;
+  uint64_t *weights; /* by token; 0: not to be drawn */
+  int64_t vocabulary;
+  double best, cut, one;
+} lottery;
+
+static double distance(const lottery *lot, double logit) { return (logit - lot->best) * lot->sampler->inverse; }
+
+static uint64_t weigh(const lottery *lot, double x) { return (uint64_t)(setun_exponential(x) * lot->one); }
+
+/* Weighs the k likeliest, as they come off the heap, and of these the fewest whose share is p. */
+static void weigh_likeliest(lottery *lot, int64_t most, double share) {
+  setun_candidate *heap = lot->sampler->scratch.heap;
+  int64_t size = 0, left;
+  uint64_t total = 0, mass = 0;
+  for (int64_t i = 0; i < lot->vocabulary; ++i)
+    if (distance(lot, lot->logits[i]) >= lot->cut)
+      heap[size++] = (setun_candidate){lot->logits[i], i};
+  for (int64_t i = size / 2; i-- > 0;)
+    sift(heap, size, i);
+  for (left = size; left > 0 && size - left < most && most < lot->vocabulary; --left)
+    pop(heap, left);
+  /* The k likeliest now stand behind the heap, backwards; without a k, all in the heap. */
+  int64_t first = most < lot->vocabulary ? left : 0;
+  for (int64_t i = first; i < size; ++i)
+    total += lot->weights[heap[i].token] = weigh(lot, distance(lot, heap[i].logit));
+  if (share >= 1)
+    return;
+  double target = share * (double)total;
+  int64_t next = size;
+  for (; next > first && (double)mass < target; --next) {
+    if (next == left)
+      pop(heap, left--);
+    mass += lot->weights[heap[next - 1].token];
+  }
+  while (next-- > first)
+    lot->weights[heap[next].token] = 0;
+}
+
+static int64_t draw(const lottery *lot, double least) {
+  uint64_t mass = 0, sum = 0;
+  for (int64_t i = 0; i < lot->vocabulary; ++i) {
+    if (lot->weights[i] && distance(lot, lot->logits[i]) < least)
+      lot->weights[i] = 0;
+    mass += lot->weights[i];
+  }
+  __extension__ typedef unsigned __int128 wide;
+  uint64_t point = (uint64_t)((wide)setun_sampler_next(lot->sampler) * mass >> 64);
+  for (int64_t i = 0; i < lot->vocabulary; ++i)
+    if (point < (sum += lot->weights[i]))
+      return i;
+  return -1; /* never: the likeliest has a weight */
 }
 
 int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabulary, const int64_t *history,
@@ -228,45 +160,28 @@ int64_t setun_sample(setun_sampler *sampler, const float *logits, int64_t vocabu
   if (!load(sampler, logits, vocabulary, history, history_size))
     return -1;
   const setun_sampling *o = &sampler->options;
-  candidate *heap = sampler->heap, best = heap[0];
+  lottery lot = {sampler, sampler->scratch.logits, sampler->scratch.weights, vocabulary, 0, 0, 0};
+  int64_t best = 0;
   for (int64_t i = 1; i < vocabulary; ++i)
-    if (before(heap[i], best))
-      best = heap[i];
-  if (best.logit == -__builtin_inf())
+    if (lot.logits[i] > lot.logits[best])
+      best = i;
+  lot.best = lot.logits[best];
+  if (lot.best == -__builtin_inf())
     return -1;
-  if (o->temperature == 0 || best.logit == __builtin_inf() || o->top_k == 1)
-    return best.token;
-  for (int64_t i = vocabulary / 2; i-- > 0;)
-    sift(heap, vocabulary, i);
-  lottery lot = {heap, vocabulary, vocabulary, best.logit, o->temperature};
+  if (!setun_draws(o) || lot.best == __builtin_inf())
+    return best;
+  int bits = setun_weight_bits(vocabulary);
+  lot.one = (double)((uint64_t)1 << bits);
+  lot.cut = bits * -SETUN_DRAW_LN2;
+  memset(lot.weights, 0, (size_t)vocabulary * sizeof *lot.weights);
   int64_t most = o->top_k > 0 && o->top_k < vocabulary ? o->top_k : vocabulary;
-  bool all = most == vocabulary && o->top_p >= 1 && o->min_p <= 0;
-  /* Shares are of the k likeliest, which are added in their order; all are added by token. */
-  double total = 0;
-  for (int64_t i = 0; i < most && most < vocabulary; ++i)
-    total += weight_of(&lot, i);
-  for (int64_t i = 0; i < vocabulary && most == vocabulary && (all || o->top_p < 1); ++i)
-    total += weight(&lot, heap[i].logit);
-  /* kept: how many top-p and min-p leave; mass: their sum, the likeliest first. */
-  int64_t kept = all ? vocabulary : 0;
-  double mass = all ? total : 0, target = o->top_p < 1 ? o->top_p * total : __builtin_inf();
-  while (!all && kept < most && mass < target) {
-    double next = weight_of(&lot, kept);
-    if (next < o->min_p)
-      break;
-    mass += next;
-    ++kept;
+  if (most < vocabulary || o->top_p < 1) {
+    weigh_likeliest(&lot, most, o->top_p);
+  } else {
+    double cut = lot.cut > sampler->least ? lot.cut : sampler->least;
+    for (int64_t i = 0; i < vocabulary; ++i)
+      if (distance(&lot, lot.logits[i]) >= cut)
+        lot.weights[i] = weigh(&lot, distance(&lot, lot.logits[i]));
   }
-  double point = draw(sampler->random) * mass, sum = 0;
-  int64_t token = best.token;
-  for (int64_t i = 0; i < kept; ++i) {
-    double next = weight_of(&lot, i);
-    if (next <= 0)
-      break; /* rounding left the point at the very end */
-    token = lot.heap[vocabulary - 1 - i].token;
-    sum += next;
-    if (point < sum)
-      break;
-  }
-  return token;
+  return draw(&lot, sampler->least);
 }

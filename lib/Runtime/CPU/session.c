@@ -102,6 +102,7 @@ void setun_session_close(setun_session *session) {
     setun_session_release_host(session, &session->slots[i].host);
   }
   setun_session_release(session, &session->arena);
+  setun_draw_close(session);
   if (session->queue)
     session->program->driver->close_queue(session->queue);
   free(session->slots);
@@ -218,11 +219,14 @@ static int run_level(setun_session *session) {
   setun_float_state_leave(saved);
   const char *failure = __atomic_load_n(&session->failure, __ATOMIC_ACQUIRE);
   char text[512] = "";
-  if (driver && !failure)
+  if (driver && !failure) {
     setun_argmax_follow(session);
+    setun_draw_follow(session);
+  }
   if (driver &&
       driver->finish(session->queue, failure != NULL, &session->argmax.token, (setun_message){text, sizeof text}))
     failure = failure ? failure : text;
+  setun_draw_end(session, failure != NULL);
   return failure ? setun_session_fail(session, "%s", failure) : 0;
 }
 
@@ -249,6 +253,7 @@ int setun_run(setun_session *session) {
     }
     session->slots[i].used |= model->arguments[i].kind == SETUN_STATE && model->arguments[i].axis < 0;
   }
+  setun_draw_prepare(session);
   if (run_level(session)) {
     session->argmax.ready = false;
     return -1;

@@ -157,6 +157,8 @@ int setun_cuda_launch_all(setun_queue *queue, const cuda_list *list, bool behind
 int setun_cuda_submit(setun_queue *queue);
 void setun_cuda_graph_free(setun_queue *queue, cuda_graph *graph);
 
+/* The kernel of that name among the code's, or -1. */
+int64_t setun_cuda_find_kernel(const setun_device_code *code, const char *name);
 setun_queue *setun_cuda_open_queue(setun_device *device, uint32_t num_symbols, setun_message message);
 void setun_cuda_close_queue(setun_queue *queue);
 void setun_cuda_begin(setun_queue *queue, const int64_t *symbols);
@@ -164,6 +166,7 @@ void *setun_cuda_give(setun_queue *queue, const void *data, size_t size);
 void setun_cuda_launch(setun_queue *queue, const setun_launch *launch);
 void setun_cuda_read(setun_queue *queue, void *host, const void *device, uint64_t size);
 int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary);
+int setun_cuda_draw(setun_queue *queue, const setun_device_draw *draw);
 int setun_cuda_finish(setun_queue *queue, bool drop, int64_t *token, setun_message message);
 
 #ifdef __cplusplus

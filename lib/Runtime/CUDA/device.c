@@ -193,6 +193,7 @@ static const setun_device_driver cuda = {.name = "cuda",
                                          .launch = setun_cuda_launch,
                                          .read = setun_cuda_read,
                                          .argmax = setun_cuda_argmax,
+                                         .draw = setun_cuda_draw,
                                          .finish = setun_cuda_finish};
 
 const setun_device_driver *const setun_device_drivers[] = {&cuda, NULL};

@@ -165,8 +165,7 @@ void setun_cuda_read(setun_queue *queue, void *host, const void *device, uint64_
   setun_cuda_leave(queue->device);
 }
 
-/* The kernel of that name among the code's, or -1. */
-static int64_t find_kernel(const setun_device_code *code, const char *name) {
+int64_t setun_cuda_find_kernel(const setun_device_code *code, const char *name) {
   for (uint32_t i = 0; i < code->num_kernels; ++i)
     if (strcmp(code->kernels[i], name) == 0)
       return i;
@@ -179,7 +178,7 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
                      : dtype == SETUN_F16  ? "setun_argmax_f16"
                      : dtype == SETUN_BF16 ? "setun_argmax_bf16"
                                            : "";
-  int64_t kernel = find_kernel(device->code, name);
+  int64_t kernel = setun_cuda_find_kernel(device->code, name);
   if (kernel < 0)
     return -1;
   int threads = 0;

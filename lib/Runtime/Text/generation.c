@@ -29,7 +29,7 @@ static int shift(output *out) {
   return failed;
 }
 
-/* The next token. A greedy one needs no logits: where these are on a device they stay there. */
+/* The next token. Where the logits are on a device, and it has kernels for that, they stay there. */
 static int draw(output *out, setun_sampler *sampler, int64_t *token) {
   setun_lm *lm = out->lm;
   if (setun_lm_take(lm))
@@ -38,11 +38,17 @@ static int draw(output *out, setun_sampler *sampler, int64_t *token) {
     if (setun_argmax(lm->session, lm->logits.name, -1, token))
       return setun_lm_fail(lm, "%s", setun_error(lm->session));
   } else {
-    const float *logits = setun_lm_logits(lm);
-    if (!logits)
-      return lm->error[0] ? -1 : setun_lm_fail(lm, "a generation needs a token to begin from");
     setun_sampler_count_from(sampler, (size_t)out->first);
-    *token = setun_sample(sampler, logits, lm->vocabulary, lm->tokens, (size_t)lm->length);
+    int status = 1;
+    if (lm->unread)
+      status = setun_sample_on_device(lm->session, sampler, lm->logits.name, -1, lm->tokens, (size_t)lm->length, token);
+    if (status < 0)
+      return setun_lm_fail(lm, "%s", setun_error(lm->session));
+    const float *logits = status ? setun_lm_logits(lm) : NULL;
+    if (status && !logits)
+      return lm->error[0] ? -1 : setun_lm_fail(lm, "a generation needs a token to begin from");
+    if (status)
+      *token = setun_sample(sampler, logits, lm->vocabulary, lm->tokens, (size_t)lm->length);
   }
   return *token < 0 ? setun_lm_fail(lm, "the logits of token %lld are no numbers", (long long)lm->length) : 0;
 }

@@ -88,6 +88,7 @@ struct NVPTXLevel final : KernelLevel {
     pm.addPass(createGpuKernelOutliningPass());
     pm.addPass(nvptx::createMergeKernels());
     pm.addPass(nvptx::createAddSamplingKernels());
+    pm.addPass(nvptx::createAddDrawingKernels());
     pm.addPass(createLaunchToRuntime());
     OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
     kernels.addPass(nvptx::createPrepareKernels());

@@ -128,7 +128,7 @@ TEST(Sample, TheSameSeedDrawsTheSame) {
   std::vector<int64_t> drawn;
   for (int i = 0; i < 8; ++i)
     drawn.push_back(fixed.draw(logits, drawn));
-  EXPECT_EQ(drawn, (std::vector<int64_t>{963, 815, 988, 198, 482, 272, 630, 877}));
+  EXPECT_EQ(drawn, (std::vector<int64_t>{136, 420, 704, 951, 988, 803, 667, 852}));
 }
 
 TEST(Sample, RefusesOptionsWithoutSense) {

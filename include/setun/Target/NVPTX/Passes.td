@@ -274,6 +274,26 @@ def AddSamplingKernels : Pass<"setun-add-sampling-kernels", "::mlir::ModuleOp"> 
                            "::mlir::scf::SCFDialect"];
 }
 
+def AddDrawingKernels : Pass<"setun-add-drawing-kernels", "::mlir::ModuleOp"> {
+  let summary = "kernels that draw a token";
+  let description = [{
+    Where the entry function has a result that may be logits (floats, at least two dimensions) and there is a module of
+    kernels, adds those that draw the token that the runtime's sampler draws (include/setun-rt/sample.h), with blocks of
+    256 threads: `setun_draw_largest` (`_f16`, `_bf16`), `_weigh`, `_rank` for top-k, `_share` for top-p, `_sum` for
+    either, and `setun_draw_pick`, one block. Options and memory are as include/setun-rt/abi.h has them.
+
+    ```mlir
+    gpu.module @setun_kernels { ... }
+    // becomes
+    gpu.module @setun_kernels { ...
+      gpu.func @setun_draw_largest(%options: !llvm.ptr, %logits: !llvm.ptr, %size: i64, %memory: !llvm.ptr, %token: !llvm.ptr) kernel { ... }
+      ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 def PrepareKernels : Pass<"setun-prepare-kernels", "::mlir::gpu::GPUModuleOp"> {
   let summary = "kernels get the device frame, faults, alignment and intrinsics";
   let description = [{
