@@ -5,6 +5,9 @@
     launches   KERNELS_A_LAYER x layers + KERNELS_BESIDE, counted in what the stand-in driver logs of a greedy step of the
                shipped model, whose layers are of the same kind
     gap        what a launch costs beyond its bytes: an assumption for each way to launch
+    batches    a step of B sequences reads the caches of all. From 9 on the ternary products are those of a prompt of B tokens
+               (below), where that is more than reading takes; the head is read once for each 8 sequences, and takes no less than
+               its multiplications in f32 at half of the data sheet's rate, which is assumed
     prefill    products of all layers by docs/targets/cuda-prefill.md (H100 at 1.7 GHz; attention, the head and what is
                between kernels not counted), for other cards in proportion to their int8 peak
 
@@ -18,8 +21,10 @@ LAYERS, HIDDEN, KEY_VALUE_COLUMNS, INTERMEDIATE, VOCABULARY = 30, 2560, 640, 691
 KERNELS_A_LAYER, KERNELS_BESIDE = 8, 10
 GAPS = {"eager": 2.0e-6, "graph": 1.3e-6, "graph + pdl": 0.7e-6}  # seconds a launch; assumed
 SHARE_OF_BANDWIDTH = 0.9  # assumed
-CARDS = {  # bytes/s that memory gives, dense int8 operations/s: data sheets
-    "A100 80GB SXM": (2.039e12, 624e12), "H100 SXM": (3.35e12, 1979e12), "H200 SXM": (4.8e12, 1979e12), "B200": (8.0e12, 4500e12)}
+CARDS = {  # bytes/s that memory gives, dense int8 and f32 operations/s: data sheets
+    "A100 80GB SXM": (2.039e12, 624e12, 19.5e12), "H100 SXM": (3.35e12, 1979e12, 67e12), "H200 SXM": (4.8e12, 1979e12, 67e12),
+    "B200": (8.0e12, 4500e12, 75e12)}
+SHARE_OF_F32, HEAD_ROWS = 0.5, 8  # assumed; kDenseTokens of lib/Target/NVPTX/DenseKernels.h
 PREFILL_H100_MS = {16: 0.41, 32: 0.49, 64: 0.67, 128: 0.95, 256: 1.51, 512: 2.82, 1024: 5.03, 2048: 9.15}
 
 
@@ -33,21 +38,32 @@ def head_bytes() -> int:
     return VOCABULARY * HIDDEN * 2
 
 
-def decode(bandwidth: float, gap: float, position: int) -> float:
-    """Tokens a second."""
-    cache = LAYERS * 2 * KEY_VALUE_COLUMNS * 4 * position
+def prefill(tokens: int, peak: float) -> float:
+    """Seconds of a prompt's products."""
+    return PREFILL_H100_MS[tokens] / 1e3 * CARDS["H100 SXM"][1] / peak
+
+
+def decode(card: str, gap: float, position: int, batch: int = 1) -> float:
+    """Tokens a second, of all sequences."""
+    bandwidth, peak, f32 = CARDS[card]
+    read = SHARE_OF_BANDWIDTH * bandwidth
+    cache = batch * LAYERS * 2 * KEY_VALUE_COLUMNS * 4 * position / read
+    products = max(weight_bytes() / read, prefill(batch, peak) if batch > HEAD_ROWS else 0)
+    head = max(head_bytes() * -(-batch // HEAD_ROWS) / read, batch * head_bytes() / (SHARE_OF_F32 * f32) if batch > 1 else 0)
     launches = KERNELS_A_LAYER * LAYERS + KERNELS_BESIDE
-    return 1 / ((weight_bytes() + head_bytes() + cache) / (SHARE_OF_BANDWIDTH * bandwidth) + launches * gap)
+    return batch / (products + head + cache + launches * gap)
 
 
 def predictions() -> dict:
     found = {}
-    for card, (bandwidth, peak) in CARDS.items():
-        rates = {f"decode at {position}, {way}, tokens/s": round(decode(bandwidth, gap, position))
-                 for position in (0, 2048) for way, gap in GAPS.items() if way != "graph + pdl" or "A100" not in card}
-        scale = CARDS["H100 SXM"][1] / peak
-        found[card] = {**rates, **{f"prefill {tokens}, ms": round(ms * scale, 2) for tokens, ms in PREFILL_H100_MS.items()
-                                   if tokens in (16, 512, 2048)}}
+    for card, (_, peak, _) in CARDS.items():
+        ways = {way: gap for way, gap in GAPS.items() if way != "graph + pdl" or "A100" not in card}
+        rates = {f"decode at {position}, {way}, tokens/s": round(decode(card, gap, position))
+                 for position in (0, 2048) for way, gap in ways.items()}
+        for batch in (8, 32):
+            rates |= {f"decode at {position}, {batch} at a time, {way}, tokens/s": round(decode(card, gap, position, batch))
+                      for position in (0, 2048) for way, gap in ways.items() if way != "eager"}
+        found[card] = {**rates, **{f"prefill {tokens}, ms": round(1e3 * prefill(tokens, peak), 2) for tokens in (16, 512, 2048)}}
     return found
 
 

@@ -5,7 +5,8 @@
 FOLDER gets run.py with the modules that it needs, and
     products/   products of odd shapes as one executable, inputs, expected outputs (integers, exact)
     tiny/       the shipped model, logits of held-out windows in float64, what the framework has, greedy tokens of the processor
-    2b/         the shape of bitnet-b1.58-2B-4T with random weights; not the weights themselves (fill.py), so some 20 MB in all
+    2b/         the shape of bitnet-b1.58-2B-4T with random weights, for 1, 8 and 32 sequences at a time; not the weights themselves
+                (fill.py), so some 20 MB in all
     plan.json   what is there
 
 `--emulate` makes it for the stand-in driver (docs/cuda-emulator.md); `--quick` makes fewer of everything.
@@ -30,8 +31,8 @@ import products  # noqa: E402
 CARRIED = ["run.py", "device.py", "fill.py", "parity.py"]
 
 
-def compile_model(options: argparse.Namespace, source: pathlib.Path, program: pathlib.Path) -> None:
-    command = [options.setun, "compile", source, "-o", program, "--target", f"native,{options.target}"]
+def compile_model(options: argparse.Namespace, source: pathlib.Path, program: pathlib.Path, *flags: str) -> None:
+    command = [options.setun, "compile", source, "-o", program, "--target", f"native,{options.target}", *flags]
     subprocess.run(command + ["--emulate"] * options.emulate, check=True)
 
 
@@ -78,14 +79,20 @@ def prepare_tiny(folder: pathlib.Path, options: argparse.Namespace) -> dict:
 def prepare_2b(folder: pathlib.Path, options: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         source, built = pathlib.Path(temporary) / "source", pathlib.Path(temporary) / "model"
+        batches, header = [int(batch) for batch in options.batches.split(",")], None
         command = [sys.executable, "-m", "setun.synth", "--shape", options.shape, "--out", source]
         command += ["--layers", "1", "--vocab", "512"] * options.quick
         subprocess.run(command, check=True, cwd=ROOT / "python")
-        compile_model(options, source, built)
-        shutil.move(built, folder / "model")
+        for batch in batches:
+            compile_model(options, source, built, "--batch", str(batch))
+            weights = fill.header_of(built.with_name("model.safetensors"))[0]
+            if header not in (None, weights):
+                sys.exit(f"a batch of {batch} has other weights than one of {batches[0]}: they cannot share a file")
+            header = weights
+            shutil.move(built, folder / f"model-{batch}")
         config = json.loads((source / "config.json").read_text())
         names = ("num_hidden_layers", "num_key_value_heads", "hidden_size", "num_attention_heads")
-        return {**fill.strip(built.with_name("model.safetensors"), folder), **{name: config[name] for name in names}}
+        return {"batches": batches, **fill.strip(built.with_name("model.safetensors"), folder), **{name: config[name] for name in names}}
 
 
 PARTS = {"products": prepare_products, "tiny": prepare_tiny, "2b": prepare_2b}
@@ -98,6 +105,7 @@ def main() -> None:
     parser.add_argument("--target", default="cuda", help="as `setun compile --target`, beside native")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--shape", default="bitnet-2b-4t", help="of setun.synth")
+    parser.add_argument("--batches", default="1,8,32", help="sequences at a time, of the 2b part")
     parser.add_argument("--emulate", action="store_true")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
