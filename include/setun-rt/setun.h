@@ -131,6 +131,9 @@ SETUN_API void *setun_get_stream(const setun_session *session);
  * as minus infinity, and -1 means that there is nothing above it. Rows count from 0, or from the end with -1 for the
  * last. On a device this moves one number, and a run after it makes the same row's at once. */
 SETUN_API int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *index);
+/* The same of `count` rows one behind the other, from row `first` on: on a device at once. */
+SETUN_API int setun_argmax_rows(setun_session *session, const char *name, int64_t first, int64_t count,
+                                int64_t *indices);
 
 /* Live entries of the growing states; 0 when there are none. */
 SETUN_API int64_t setun_position(const setun_session *session);

@@ -3,6 +3,7 @@
 // CHECK-LABEL: gpu.module @setun_kernels
 // CHECK: gpu.func @setun_argmax(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: !llvm.ptr)
 // CHECK-SAME: known_block_size = array<i32: 1024, 1, 1>
+// CHECK: gpu.block_id x
 // CHECK-COUNT-8: llvm.load {{.*}} -> f32
 // CHECK: gpu.barrier
 // CHECK: llvm.store {{.*}} : i64

@@ -48,6 +48,8 @@ typedef struct setun_device_draw {
   bool draws, ranks, shares; /* not the likeliest; top-k and top-p leave something out */
 } setun_device_draw;
 
+enum { SETUN_DEVICE_TOKENS = 256 };
+
 typedef struct setun_device_driver {
   const char *name; /* as setun_device_code has it */
   int32_t type;     /* as DLPack counts devices */
@@ -80,12 +82,15 @@ typedef struct setun_device_driver {
   void *(*give)(setun_queue *queue, const void *data, size_t size);
   void (*launch)(setun_queue *queue, const setun_launch *launch);
   void (*read)(setun_queue *queue, void *host, const void *device, uint64_t size);
-  /* The index of the largest logit becomes the run's token; -1 when the code has no kernel for it. */
-  int (*argmax)(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary);
+  /* The index of the largest logit becomes the run's token, of each of at most SETUN_DEVICE_TOKENS rows one behind the
+   * other; -1 when the code has no kernel for it. */
+  int (*argmax)(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary, int64_t rows);
   /* The token drawn, as setun_draw_options tells, becomes the run's; -1 when the code has no kernels for it. */
   int (*draw)(setun_queue *queue, const setun_device_draw *draw);
-  /* Waits. `drop`: what was not enqueued yet need not be, and faults are not looked for. */
+  /* Waits, and gives the first token. `drop`: what was not enqueued yet need not be, and faults are not looked for. */
   int (*finish)(setun_queue *queue, bool drop, int64_t *token, setun_message message);
+  /* All tokens of the run that is over, SETUN_DEVICE_TOKENS. */
+  const int64_t *(*tokens)(const setun_queue *queue);
 } setun_device_driver;
 
 /* The drivers that are linked in, NULL behind the last; itself NULL when there are none. */

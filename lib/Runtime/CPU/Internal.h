@@ -124,9 +124,10 @@ struct setun_session {
   setun_queue *queue;  /* of the program's device */
   struct {
     uint32_t argument;
-    int64_t row, token;
+    int64_t row, rows; /* the first, as it was asked for, and how many */
+    int64_t token, tokens[SETUN_DEVICE_TOKENS];
     bool follow; /* the next run makes it */
-    bool ready;  /* `token` is of the last run */
+    bool ready;  /* `tokens` are of the last run */
   } argmax;
   struct setun_drawing *drawing; /* draw.c; NULL until the device is asked to draw */
   char detail[256];              /* of the device's last failure, with "; " before */
@@ -150,6 +151,8 @@ int setun_session_wait(setun_session *session);
 int setun_find_argument(const setun_model_desc *model, const char *name, bool output, uint32_t *index);
 /* Enqueues into this run what setun_argmax is likely to be asked after it. */
 void setun_argmax_follow(setun_session *session);
+/* Keeps what the device has answered. */
+void setun_argmax_keep(setun_session *session);
 /* Where a row of an output lies from its beginning, in elements; -1 when there is no such row. */
 int64_t setun_find_row(const setun_slot *slot, uint32_t rank, int64_t row);
 /* A row of floats of the last run. Returns -1 when there is none, with the session's error. */

@@ -53,33 +53,44 @@ int64_t setun_find_row(const setun_slot *slot, uint32_t rank, int64_t row) {
 }
 
 /* Enqueues the device's kernel. Returns -1 when there is none. */
-static int enqueue(setun_session *session, uint32_t index, int64_t start) {
+static int enqueue(setun_session *session, uint32_t index, int64_t start, int64_t rows) {
   const setun_argument *argument = &session->program->model->arguments[index];
   const setun_slot *slot = &session->slots[index];
   const uint8_t *data = (const uint8_t *)slot->block.data + (size_t)start * setun_dtype_size(argument->dtype);
   return session->program->driver->argmax(session->queue, (setun_dtype)argument->dtype, data,
-                                          slot->dims[argument->rank - 1]);
+                                          slot->dims[argument->rank - 1], rows);
 }
 
 void setun_argmax_follow(setun_session *session) {
   if (!session->argmax.follow)
     return;
   session->argmax.follow = false; /* unless it is asked for */
-  uint32_t index = session->argmax.argument;
-  int64_t start =
-      setun_find_row(&session->slots[index], session->program->model->arguments[index].rank, session->argmax.row);
-  session->argmax.ready = start >= 0 && enqueue(session, index, start) == 0;
+  uint32_t index = session->argmax.argument, rank = session->program->model->arguments[index].rank;
+  const setun_slot *slot = &session->slots[index];
+  int64_t row = session->argmax.row, rows = session->argmax.rows;
+  int64_t start = setun_find_row(slot, rank, row), last = setun_find_row(slot, rank, row + rows - 1);
+  bool there = start >= 0 && last - start == (rows - 1) * slot->dims[rank - 1];
+  session->argmax.ready = there && enqueue(session, index, start, rows) == 0;
+}
+
+void setun_argmax_keep(setun_session *session) {
+  if (session->argmax.ready)
+    memcpy(session->argmax.tokens, session->program->driver->tokens(session->queue),
+           (size_t)session->argmax.rows * sizeof *session->argmax.tokens);
 }
 
 /* The answer by a kernel. Returns 1 when there is none. */
-static int ask_device(setun_session *session, uint32_t index, int64_t row, int64_t start, int64_t *token) {
+static int ask_device(setun_session *session, uint32_t index, int64_t row, int64_t start, int64_t rows,
+                      int64_t *tokens) {
   const setun_device_driver *driver = session->program->driver;
   char text[512] = "";
-  bool asked = session->argmax.ready && session->argmax.argument == index && session->argmax.row == row;
+  bool asked = session->argmax.ready && session->argmax.argument == index && session->argmax.row == row &&
+               session->argmax.rows == rows;
   if (!asked) {
+    session->argmax.ready = false;
     driver->begin(session->queue, NULL);
-    if (enqueue(session, index, start)) {
-      (void)driver->finish(session->queue, true, token, (setun_message){text, sizeof text});
+    if (enqueue(session, index, start, rows)) {
+      (void)driver->finish(session->queue, true, tokens, (setun_message){text, sizeof text});
       return 1;
     }
     if (driver->finish(session->queue, false, &session->argmax.token, (setun_message){text, sizeof text}))
@@ -87,9 +98,12 @@ static int ask_device(setun_session *session, uint32_t index, int64_t row, int64
   }
   session->argmax.argument = index;
   session->argmax.row = row;
+  session->argmax.rows = rows;
   session->argmax.ready = session->argmax.follow = true;
+  if (!asked)
+    setun_argmax_keep(session);
   setun_draw_forget(session);
-  *token = session->argmax.token;
+  memcpy(tokens, session->argmax.tokens, (size_t)rows * sizeof *tokens);
   return 0;
 }
 
@@ -108,19 +122,44 @@ int setun_find_logits(setun_session *session, const char *name, int64_t row, uin
   return *start < 0 ? setun_session_fail(session, "output '%s' has no row %lld", name, (long long)row) : 0;
 }
 
-int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *token) {
+/* At most SETUN_DEVICE_TOKENS rows. */
+static int find_largest(setun_session *session, const char *name, int64_t first, int64_t rows, int64_t *indices) {
   uint32_t index;
-  int64_t start;
-  if (setun_find_logits(session, name, row, &index, &start))
+  int64_t start, last;
+  if (setun_find_logits(session, name, first, &index, &start) ||
+      setun_find_logits(session, name, first + rows - 1, &index, &last))
     return -1;
   const setun_argument *argument = &session->program->model->arguments[index];
-  int status = session->queue ? ask_device(session, index, row, start, token) : 1;
+  int64_t width = session->slots[index].dims[argument->rank - 1];
+  if (last - start != (rows - 1) * width)
+    return setun_session_fail(session, "output '%s' has no %lld rows from row %lld on", name, (long long)rows,
+                              (long long)first);
+  int status = session->queue ? ask_device(session, index, first, start, rows, indices) : 1;
   if (status <= 0)
     return status;
   setun_tensor output;
   if (setun_get_output(session, name, &output))
     return -1;
-  const uint8_t *data = (const uint8_t *)output.data + (size_t)start * setun_dtype_size(output.dtype);
-  *token = largest(output.dtype, data, session->slots[index].dims[argument->rank - 1]);
+  for (int64_t i = 0; i < rows; ++i)
+    indices[i] =
+        largest(output.dtype,
+                (const uint8_t *)output.data + (size_t)(start + i * width) * setun_dtype_size(output.dtype), width);
   return 0;
+}
+
+int setun_argmax_rows(setun_session *session, const char *name, int64_t first, int64_t count, int64_t *indices) {
+  session->error[0] = 0;
+  if (count < 0)
+    return setun_session_fail(session, "a negative number of rows");
+  for (int64_t done = 0; done < count;) {
+    int64_t rows = count - done < SETUN_DEVICE_TOKENS ? count - done : SETUN_DEVICE_TOKENS;
+    if (find_largest(session, name, first + done, rows, indices + done))
+      return -1;
+    done += rows;
+  }
+  return 0;
+}
+
+int setun_argmax(setun_session *session, const char *name, int64_t row, int64_t *token) {
+  return find_largest(session, name, row, 1, token);
 }

@@ -226,6 +226,7 @@ static int run_level(setun_session *session) {
   if (driver &&
       driver->finish(session->queue, failure != NULL, &session->argmax.token, (setun_message){text, sizeof text}))
     failure = failure ? failure : text;
+  setun_argmax_keep(session);
   setun_draw_end(session, failure != NULL);
   return failure ? setun_session_fail(session, "%s", failure) : 0;
 }

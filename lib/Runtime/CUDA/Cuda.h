@@ -89,7 +89,7 @@ typedef struct cuda_list {
   size_t size, reserved;
   size_t *starts; /* of each record */
   size_t count, starts_reserved;
-  size_t upload;
+  size_t upload, tokens;
 } cuda_list;
 
 void setun_cuda_list_clear(cuda_list *list);
@@ -118,8 +118,8 @@ typedef struct cuda_graph {
 enum {
   CUDA_GRAPHS = 8, /* kept */
   CUDA_SEEN = 4,   /* lists that were launched one by one and may come again */
-  CUDA_TOKEN = 0,  /* where the run's token is in the mailbox */
-  CUDA_FRAME = 64, /* and the device frame */
+  /* The device frame's place in the mailbox. In front of it, up to it, are the run's tokens. */
+  CUDA_FRAME = SETUN_DEVICE_TOKENS * sizeof(int64_t),
   CUDA_ANSWER = CUDA_FRAME + sizeof(setun_device_frame),
   CUDA_ROOM = 1 << 16 /* of small inputs, behind the frame */
 };
@@ -130,7 +130,8 @@ struct setun_queue {
   /* What a run tells its kernels and hears from them: the run's token, the device frame, small inputs. One copy before
    * the launches and one behind them. */
   uint8_t *mailbox; /* of the host, pinned */
-  uint8_t *answer;  /* behind it: the token and the frame's head as the kernels left them */
+  uint8_t *answer;  /* behind it: the tokens and the frame's head as the kernels left them */
+  size_t tokens;    /* bytes of tokens that a run gives back, a multiple of 64 */
   CUdeviceptr mailbox_on_device;
   size_t mailbox_size, mailbox_used;
   uint32_t num_symbols;
@@ -165,9 +166,10 @@ void setun_cuda_begin(setun_queue *queue, const int64_t *symbols);
 void *setun_cuda_give(setun_queue *queue, const void *data, size_t size);
 void setun_cuda_launch(setun_queue *queue, const setun_launch *launch);
 void setun_cuda_read(setun_queue *queue, void *host, const void *device, uint64_t size);
-int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary);
+int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary, int64_t rows);
 int setun_cuda_draw(setun_queue *queue, const setun_device_draw *draw);
 int setun_cuda_finish(setun_queue *queue, bool drop, int64_t *token, setun_message message);
+const int64_t *setun_cuda_tokens(const setun_queue *queue);
 
 #ifdef __cplusplus
 }

@@ -194,6 +194,7 @@ static const setun_device_driver cuda = {.name = "cuda",
                                          .read = setun_cuda_read,
                                          .argmax = setun_cuda_argmax,
                                          .draw = setun_cuda_draw,
-                                         .finish = setun_cuda_finish};
+                                         .finish = setun_cuda_finish,
+                                         .tokens = setun_cuda_tokens};
 
 const setun_device_driver *const setun_device_drivers[] = {&cuda, NULL};

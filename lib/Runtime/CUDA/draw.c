@@ -37,7 +37,7 @@ int setun_cuda_draw(setun_queue *queue, const setun_device_draw *draw) {
     CUdeviceptr memory, token;
   } params = {queue->mailbox_on_device + CUDA_FRAME, (CUdeviceptr)(uintptr_t)draw->options,
               (CUdeviceptr)(uintptr_t)draw->logits,  draw->vocabulary,
-              (CUdeviceptr)(uintptr_t)draw->memory,  queue->mailbox_on_device + CUDA_TOKEN};
+              (CUdeviceptr)(uintptr_t)draw->memory,  queue->mailbox_on_device + CUDA_FRAME - queue->tokens};
   for (int i = 0; i < COUNT; ++i) {
     setun_launch launch = {.kernel = (uint32_t)found[i],
                            .grid = {kernels[i].spans ? (uint32_t)((chunks + span - 1) / span) : 1, 1, 1},

@@ -16,7 +16,9 @@ int setun_cuda_tell(setun_queue *queue, size_t bytes) {
 
 int setun_cuda_hear(setun_queue *queue) {
   const cuda_api *api = &queue->device->api;
-  CUresult result = api->cuMemcpyDtoHAsync(queue->answer, queue->mailbox_on_device, CUDA_ANSWER, queue->stream);
+  size_t first = CUDA_FRAME - queue->tokens;
+  CUresult result = api->cuMemcpyDtoHAsync(queue->answer + first, queue->mailbox_on_device + first, CUDA_ANSWER - first,
+                                           queue->stream);
   return result ? setun_cuda_fail(api, result, setun_cuda_failure(queue), "%s", queue->device->name) : 0;
 }
 

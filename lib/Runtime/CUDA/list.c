@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void setun_cuda_list_clear(cuda_list *list) { list->size = list->count = list->upload = 0; }
+void setun_cuda_list_clear(cuda_list *list) { list->size = list->count = list->upload = list->tokens = 0; }
 
 void setun_cuda_list_free(cuda_list *list) {
   free(list->bytes);
@@ -55,7 +55,7 @@ bool setun_cuda_record_equals(const cuda_record *a, const cuda_record *b) {
 }
 
 size_t setun_cuda_list_differences(const cuda_list *a, const cuda_list *b, size_t most) {
-  if (a->count != b->count || a->size != b->size || a->upload != b->upload)
+  if (a->count != b->count || a->size != b->size || a->upload != b->upload || a->tokens != b->tokens)
     return SIZE_MAX;
   if (a->count && memcmp(a->bytes, b->bytes, a->size) == 0)
     return 0;

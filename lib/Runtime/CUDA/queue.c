@@ -27,6 +27,7 @@ static int open_on(setun_queue *queue, setun_message message) {
   if (result)
     return setun_cuda_fail(api, result, message, "%s cannot be used", device->name);
   queue->answer = queue->mailbox + queue->mailbox_size;
+  queue->tokens = SETUN_ALIGNMENT;
   memset(queue->mailbox, 0, queue->mailbox_size + CUDA_ANSWER);
   return setun_cuda_allocate(device, queue->mailbox_size, &queue->mailbox_on_device, message);
 }
@@ -172,7 +173,7 @@ int64_t setun_cuda_find_kernel(const setun_device_code *code, const char *name) 
   return -1;
 }
 
-int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary) {
+int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary, int64_t rows) {
   const setun_device *device = queue->device;
   const char *name = dtype == SETUN_F32    ? "setun_argmax"
                      : dtype == SETUN_F16  ? "setun_argmax_f16"
@@ -189,14 +190,16 @@ int setun_cuda_argmax(setun_queue *queue, setun_dtype dtype, const void *logits,
   setun_cuda_leave(device);
   if (result || threads < ARGMAX_THREADS)
     return -1;
+  size_t tokens = aligned((size_t)rows * sizeof(int64_t));
+  queue->tokens = tokens > queue->tokens ? tokens : queue->tokens;
+  CUdeviceptr frame = queue->mailbox_on_device + CUDA_FRAME;
   struct {
     CUdeviceptr frame, logits;
     int64_t vocabulary;
-    CUdeviceptr token;
-  } params = {queue->mailbox_on_device + CUDA_FRAME, (CUdeviceptr)(uintptr_t)logits, vocabulary,
-              queue->mailbox_on_device + CUDA_TOKEN};
+    CUdeviceptr tokens;
+  } params = {frame, (CUdeviceptr)(uintptr_t)logits, vocabulary, frame - queue->tokens};
   setun_launch launch = {.kernel = (uint32_t)kernel,
-                         .grid = {1, 1, 1},
+                         .grid = {(uint32_t)rows, 1, 1},
                          .block = {ARGMAX_THREADS, 1, 1},
                          .params_size = sizeof params,
                          .params = &params};
@@ -218,6 +221,7 @@ static int check_fault(const setun_queue *queue, setun_message message) {
 static int finish(setun_queue *queue, bool drop, setun_message message) {
   const cuda_api *api = &queue->device->api;
   queue->list.upload = queue->mailbox_used - CUDA_FRAME;
+  queue->list.tokens = queue->tokens;
   if (!queue->failed && !drop) {
     if (queue->told || queue->launched)
       (void)(flush(queue) || setun_cuda_hear(queue));
@@ -232,11 +236,15 @@ static int finish(setun_queue *queue, bool drop, setun_message message) {
   return drop ? 0 : check_fault(queue, message);
 }
 
+const int64_t *setun_cuda_tokens(const setun_queue *queue) {
+  return (const int64_t *)(const void *)(queue->answer + CUDA_FRAME - queue->tokens);
+}
+
 int setun_cuda_finish(setun_queue *queue, bool drop, int64_t *token, setun_message message) {
   if (setun_cuda_enter(queue->device, message))
     return -1;
   int failed = finish(queue, drop, message);
   setun_cuda_leave(queue->device);
-  memcpy(token, queue->answer + CUDA_TOKEN, sizeof *token);
+  *token = *setun_cuda_tokens(queue);
   return failed;
 }

@@ -65,12 +65,23 @@ static int check(setun_lm *lm, const setun_request *requests, size_t count, cons
   return 0;
 }
 
-/* The token after the last that was taken, of sequence `b`. */
-static int draw(setun_lm *lm, sequence *s, int64_t b, int64_t *token) {
+/* The likeliest token of each sequence. Where logits are on a device they stay there, and one kernel looks at all. */
+static int find_likeliest(setun_lm *lm, int64_t *tokens) {
+  bool all = lm->logits_each == 1;
+  for (int64_t b = 0; b < (all ? 1 : lm->batch); ++b)
+    if (setun_argmax_rows(lm->session, lm->logits.name, (b + 1) * lm->logits_each - 1, all ? lm->batch : 1, tokens + b))
+      return setun_lm_fail(lm, "%s", setun_error(lm->session));
+  return 0;
+}
+
+/* The token after the last that was taken, of sequence `b`. `likeliest`: of each, once *known. */
+static int draw(setun_lm *lm, sequence *s, int64_t b, int64_t *likeliest, bool *known, int64_t *token) {
   setun_sampler *sampler = s->request->sampler;
   if (lm->unread && setun_sampler_is_greedy(sampler) && lm->logits.dtype != SETUN_F64) {
-    if (setun_argmax(lm->session, lm->logits.name, (b + 1) * lm->logits_each - 1, token))
-      return setun_lm_fail(lm, "%s", setun_error(lm->session));
+    if (!*known && find_likeliest(lm, likeliest))
+      return -1;
+    *known = true;
+    *token = likeliest[b];
   } else {
     const float *logits = setun_lm_logits(lm);
     if (!logits)
@@ -82,7 +93,8 @@ static int draw(setun_lm *lm, sequence *s, int64_t b, int64_t *token) {
 }
 
 /* One token more for each sequence whose last one was taken. */
-static int speak(setun_lm *lm, sequence *sequences, int64_t count) {
+static int speak(setun_lm *lm, sequence *sequences, int64_t count, int64_t *likeliest) {
+  bool known = false;
   for (int64_t b = 0; b < count; ++b) {
     sequence *s = &sequences[b];
     if (s->over || s->length > lm->length)
@@ -93,7 +105,7 @@ static int speak(setun_lm *lm, sequence *sequences, int64_t count) {
       continue;
     }
     int64_t token = 0, before = s->length - s->request->count;
-    if (draw(lm, s, b, &token) || append(lm, s, &token, 1))
+    if (draw(lm, s, b, likeliest, &known, &token) || append(lm, s, &token, 1))
       return -1;
     int result = setun_output_take(&s->out, token, before, setun_lm_room(lm) < 2, give, s, &s->request->finish);
     if (result < 0)
@@ -120,7 +132,7 @@ static int listen(setun_lm *lm, const sequence *sequences, int64_t number, int64
 }
 
 /* At most as many requests as the model takes sequences. */
-static int answer(setun_lm *lm, sequence *sequences, int64_t number) {
+static int answer(setun_lm *lm, sequence *sequences, int64_t number, int64_t *likeliest) {
   if (setun_lm_truncate(lm, 0))
     return -1;
   for (;;) {
@@ -130,7 +142,7 @@ static int answer(setun_lm *lm, sequence *sequences, int64_t number) {
         known = sequences[b].length - lm->length;
     if (known == INT64_MAX)
       return 0;
-    if (known > 0 ? listen(lm, sequences, number, known) : speak(lm, sequences, number))
+    if (known > 0 ? listen(lm, sequences, number, known) : speak(lm, sequences, number, likeliest))
       return -1;
   }
 }
@@ -143,9 +155,8 @@ int setun_lm_generate_all(setun_lm *lm, setun_request *requests, size_t count, c
   if (setun_lm_truncate(lm, 0) || check(lm, requests, count, generation))
     return -1;
   sequence *sequences = calloc((size_t)lm->batch, sizeof *sequences);
-  if (!sequences)
-    return setun_lm_fail(lm, "out of memory");
-  int failed = 0;
+  int64_t *likeliest = calloc((size_t)lm->batch, sizeof *likeliest);
+  int failed = sequences && likeliest ? 0 : setun_lm_fail(lm, "out of memory");
   for (size_t first = 0; !failed && first < count; first += (size_t)lm->batch) {
     int64_t number = 0;
     for (; !failed && number < lm->batch && first + (size_t)number < count; ++number) {
@@ -156,12 +167,13 @@ int setun_lm_generate_all(setun_lm *lm, setun_request *requests, size_t count, c
       failed = setun_output_open(&s->out, lm, generation, s->request->prompt, s->request->count) ||
                append(lm, s, s->request->prompt, s->request->count);
     }
-    failed = failed || answer(lm, sequences, number) ? -1 : 0;
+    failed = failed || answer(lm, sequences, number, likeliest) ? -1 : 0;
     for (int64_t b = 0; b < number; ++b) {
       setun_output_close(&sequences[b].out);
       free(sequences[b].tokens);
     }
   }
   free(sequences);
+  free(likeliest);
   return failed;
 }

@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The likeliest token as the runtime's sampler finds it (lib/Runtime/CPU/sample.c): the first of equals, NaN never, -1
-// where nothing is above minus infinity. So a decode step gives back one number and not a row of logits.
+// where nothing is above minus infinity. So a decode step gives back one number and not a row of logits; a block for
+// each of several rows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -84,7 +85,13 @@ struct ArgmaxKernel {
   }
 
   void emit(gpu::GPUFuncOp kernel) {
-    Value logits = kernel.getArgument(0), result = kernel.getArgument(2);
+    Value row = arith::IndexCastOp::create(b, b.getI64Type(), gpu::BlockIdOp::create(b, gpu::Dimension::x));
+    auto from = [&](unsigned argument, Type type, Value at) -> Value {
+      Value base = kernel.getArgument(argument);
+      return LLVM::GEPOp::create(b, base.getType(), type, base, ValueRange{at});
+    };
+    Value logits = from(0, element, arith::MulIOp::create(b, row, kernel.getArgument(1)));
+    Value result = from(2, b.getI64Type(), row);
     Value size = arith::IndexCastOp::create(b, b.getIndexType(), kernel.getArgument(1));
     Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
     Value lane = b.bitAnd(thread, kWarp - 1), warp = b.shr(thread, 5);

@@ -25,15 +25,15 @@ device = DeviceModule(sys.argv[1], "".join(map(logits_of, TYPES)), ["--setun-ele
 rng = np.random.default_rng(7)
 
 
-def argmax(name, logits):
-    token = np.full(1, 77, np.int64)
+def argmax(name, logits, rows=1):
+    token = np.full(rows, 77, np.int64)
     frame = np.zeros(2, np.uint32)
-    params = (ctypes.c_uint64 * 4)(frame.ctypes.data, logits.ctypes.data, logits.size, token.ctypes.data)
-    launch = Launch(0, (1, 1, 1), (1024, 1, 1), 0, 32, ctypes.addressof(params))
-    ranges = (ctypes.c_uint64 * 6)(frame.ctypes.data, 8, logits.ctypes.data, max(logits.nbytes, 1), token.ctypes.data, 8)
+    params = (ctypes.c_uint64 * 4)(frame.ctypes.data, logits.ctypes.data, logits.size // rows, token.ctypes.data)
+    launch = Launch(0, (rows, 1, 1), (1024, 1, 1), 0, 32, ctypes.addressof(params))
+    ranges = (ctypes.c_uint64 * 6)(frame.ctypes.data, 8, logits.ctypes.data, max(logits.nbytes, 1), token.ctypes.data, token.nbytes)
     device.emulator.emulator_prepare(device.state, ranges, ctypes.c_uint64(3), ctypes.c_uint64(1))
     assert device.emulator.emulator_launch(device.state, name.encode(), ctypes.byref(launch)), name
-    return token[0]
+    return token[0] if rows == 1 else token.tolist()
 
 
 def expected(x):
@@ -54,4 +54,7 @@ for name, narrow in TYPES.values():
         x[:] = -np.inf
         x[:1] = np.nan
         assert argmax(name, narrow(x)) == -1, (name, size)
+    x = np.round(rng.standard_normal((5, 1031)) * 4)  # a block for each row
+    x[3] = np.nan
+    assert argmax(name, narrow(x), 5) == [expected(row) for row in x], name
 print("the likeliest tokens agree")

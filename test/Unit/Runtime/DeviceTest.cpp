@@ -278,6 +278,32 @@ TEST_F(Device, MovesOneTokenAStep) {
   EXPECT_EQ(s->message(), "the model has no output 'x'");
 }
 
+TEST_F(Device, MovesOneTokenARow) {
+  ASSERT_EQ(open(), "");
+  float x[36], step = 100;
+  int64_t tokens[12];
+  for (int i = 0; i < 6; ++i) {
+    int waits = stub.waits;
+    size_t before = stub.bytesToHost;
+    for (int at = 0; at < 36; ++at)
+      x[at] = at % 3 == (at / 3 + i) % 3 ? 7 : 1;
+    ASSERT_EQ(s->set("x", {12, 3}, x) || s->set("step", {1}, &step) || setun_run(s->session), 0) << s->message();
+    ASSERT_EQ(setun_argmax_rows(s->session, "y", 0, 12, tokens), 0) << s->message();
+    for (int row = 0; row < 12; ++row)
+      EXPECT_EQ(tokens[row], (row + i) % 3);
+    if (i > 0) {
+      EXPECT_EQ(stub.waits - waits, 1);
+      EXPECT_LE(stub.bytesToHost - before, 200u);
+    }
+  }
+  EXPECT_EQ(setun_argmax_rows(s->session, "y", 1, 12, tokens), -1);
+  EXPECT_EQ(s->message(), "output 'y' has no row 12");
+  EXPECT_EQ(setun_argmax_rows(s->session, "y", -1, 2, tokens), -1);
+  EXPECT_EQ(s->message(), "output 'y' has no 2 rows from row -1 on");
+  EXPECT_EQ(setun_argmax_rows(s->session, "y", -2, 2, tokens), 0);
+  EXPECT_EQ(setun_argmax_rows(s->session, "y", 0, -2, tokens), -1);
+}
+
 TEST_F(Device, FindsTheLargestWithoutAKernelToo) {
   const char *const names[] = {"rows", "count_pdl"};
   model.code.num_kernels = 2;

@@ -56,14 +56,16 @@ struct ArgmaxParams {
   int64_t vocabulary, *token;
 };
 inline int argmaxCalls;
-inline void argmaxKernel(const void *data, uint32_t, uint32_t) {
+inline void argmaxKernel(const void *data, uint32_t block, uint32_t) {
   const auto &params = *static_cast<const ArgmaxParams *>(data);
+  const float *row = params.logits + block * params.vocabulary;
+  int64_t *token = params.token + block;
   ++argmaxCalls;
-  *params.token = -1;
+  *token = -1;
   float most = -__builtin_inff();
   for (int64_t i = 0; i < params.vocabulary; ++i)
-    if (params.logits[i] > most)
-      most = params.logits[ *params.token = i];
+    if (row[i] > most)
+      most = row[ *token = i];
 }
 
 /// What the host's code does differently in a test.

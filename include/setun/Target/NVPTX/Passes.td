@@ -261,13 +261,13 @@ def AddSamplingKernels : Pass<"setun-add-sampling-kernels", "::mlir::ModuleOp"> 
   let summary = "a kernel that finds the likeliest token";
   let description = [{
     Where the entry function has a result that may be logits (floats, at least two dimensions) and there is a module of
-    kernels, adds the kernel `setun_argmax(logits, size, token)`, one block of 1024 threads: the number, i64, of the
-    largest of `size` logits as the runtime's sampler finds it. For f16 and bf16 its name ends in `_f16` and `_bf16`.
+    kernels, adds the kernel `setun_argmax(logits, size, tokens)`, for each row of `size` logits a block of 1024 threads: the
+    number, i64, of the largest as the runtime's sampler finds it. For f16 and bf16 its name ends in `_f16` and `_bf16`.
 
     ```mlir
     gpu.module @setun_kernels { ... }
     // becomes
-    gpu.module @setun_kernels { ... gpu.func @setun_argmax(%logits: !llvm.ptr, %size: i64, %token: !llvm.ptr) kernel { ... } }
+    gpu.module @setun_kernels { ... gpu.func @setun_argmax(%logits: !llvm.ptr, %size: i64, %tokens: !llvm.ptr) kernel { ... } }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
