@@ -184,3 +184,26 @@ def test_goes_on_where_it_stopped(compiled, tmp_path):
         begin = say(first, *prompt, "-n", "7", "--save-state", state)
         rest = say(second, "--load-state", state, "-n", "9")
         assert f"{begin},{rest}" == whole, (first, second)
+
+
+@pytest.mark.skipif(NATIVE, reason="a card does not fail on command")
+def test_failures(compiled, tmp_path):
+    """No memory for a draw is one message; without graphs it is the same tokens."""
+    program, log = compiled("tiny-lm-cache", *FLAGS), tmp_path / "log"
+
+    def say(fails):
+        environment = os.environ | {"SETUN_FAKE_CUDA_LOG": str(log), "SETUN_FAKE_CUDA_FAIL": fails}
+        command = [program, "--device", "cuda", "--tokens", "1,5,17", "-n", "9", "--seed", "2", *SAMPLED["punished"]]
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    whole = say("")
+    assert whole.returncode == 0 and whole.stdout.count(",") == 8
+    allocations = [call["size"] for call in log_of(log) if call.get("call") == "cuMemAlloc_v2"]
+    for size in allocations[-4:]:  # of the draw: memory, biases, history, options
+        failed = say(f"cuMemAlloc:{allocations.index(size) + 1}:2")
+        assert failed.returncode == 1 and failed.stdout == "" and failed.stderr.count("\n") == 1
+        assert "out of memory: a draw of 2048 tokens; " in failed.stderr and f"{size} bytes are needed" in failed.stderr, failed.stderr
+    assert say("cuStreamBeginCapture").stdout == whole.stdout
+    assert "the run cannot be launched" in say("cuGraphLaunch").stderr
+    left = log_of(log)[-1]["left"]
+    assert not any(left.values()), left

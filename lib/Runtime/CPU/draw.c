@@ -252,9 +252,10 @@ static int ask(setun_session *session, const setun_sampler *sampler, const int64
   char text[512] = "";
   int64_t ignored;
   if (bring_all(session, sampler, history, size)) {
-    (void)setun_session_wait(session);
-    return setun_session_fail(session, "out of memory: a draw of %lld tokens%s", (long long)d->vocabulary,
-                              session->detail);
+    (void)setun_session_fail(session, "out of memory: a draw of %lld tokens%s", (long long)d->vocabulary,
+                             session->detail);
+    (void)setun_session_wait(session); /* what was brought is the caller's */
+    return -1;
   }
   driver->begin(session->queue, NULL);
   if (enqueue(session, d->options.data)) {

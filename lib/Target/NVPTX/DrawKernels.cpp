@@ -196,11 +196,9 @@ Values DrawKernel::own(Value from, function_ref<Value(Value at)> value) {
 //===-- Draws -------------------------------------------------------------===//
 
 Candidate DrawKernel::largest() {
-  // Blocks: as many as there are spans.
-  Value count = toIndex(size), chunks = b.ceilDiv(count, kDrawChunk);
-  Value blocks = b.ceilDiv(chunks, 1);
-  Value chunksOfSpan = b.ceilDiv(chunks, kDrawChunk);
-  blocks = b.div(b.sub(b.add(chunks, chunksOfSpan), b.index(1)), chunksOfSpan);
+  // As many as there are spans.
+  Value chunks = b.ceilDiv(toIndex(size), kDrawChunk), ofSpan = b.ceilDiv(chunks, kDrawChunk);
+  Value blocks = b.div(b.sub(b.add(chunks, ofSpan), b.index(1)), ofSpan);
   Candidate best{real(-std::numeric_limits<double>::infinity()), number(std::numeric_limits<int64_t>::max())};
   Values all = b.loop(thread, blocks, kDrawThreads, {best.logit, best.token}, [&](Value at, ValueRange so) -> Values {
     Candidate next = first({so[0], so[1]}, {get(f64, ofMemory(offsetof(setun_draw_memory, largest), at)),
@@ -249,7 +247,7 @@ void DrawKernel::gather(int64_t list, Value best, Value wanted, function_ref<Val
     b.branch(both(both(in, here), also(logit, toNumber(at))), [&] {
       Value place = LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, count, number(1),
                                               LLVM::AtomicOrdering::monotonic, "device");
-      set(arith::IndexCastOp::create(b, b.getI32Type(), at), listOf(list, toIndex(place)));
+      set(arith::IndexCastOp::create(b, b.getI32Type(), at), listOf(number(list), toIndex(place)));
     });
   });
 }

@@ -71,7 +71,10 @@ struct DrawKernel {
   Value ofTokens(int64_t bytesBefore, Value at, mlir::Type element);
   Value logitOf(Value at) { return ofTokens(0, at, f64); }
   Value weightOf(Value at) { return ofTokens(8, at, i64); }
-  Value listOf(int64_t list, Value at) { return ofTokens(16 + 4 * list, at, b.getI32Type()); }
+  /// Places in the lists, of which `list` is 0 or 1 (i64).
+  Value listOf(Value list, Value at) {
+    return ofTokens(16, b.add(at, toIndex(mlir::arith::MulIOp::create(b, list, size))), b.getI32Type());
+  }
   Value countOf(Value at) { return ofTokens(24, at, b.getI32Type()); }
 
   // Lanes and blocks. All threads of the block call these.
@@ -106,7 +109,7 @@ struct DrawKernel {
                     llvm::function_ref<Value(Value token)> measure, Predicate passes);
   /// Tokens of the span, as indices; every thread of the block gets as many turns.
   void forSpan(llvm::function_ref<void(Value at)> body);
-  Value getListed(int64_t list, Value at) { return toNumber(get(b.getI32Type(), listOf(list, at))); }
+  Value getListed(Value list, Value at) { return toNumber(get(b.getI32Type(), listOf(list, at))); }
   /// The tokens of a step of the distance, of those that `also` wants, become the list.
   void gather(int64_t list, Value largest, Value step, llvm::function_ref<Value(Value logit, Value token)> also);
 

@@ -198,9 +198,9 @@ void DrawKernel::emitRank() {
 
 static Candidate resolveRank(DrawKernel &k) {
   Value before = k.get(k.i64, k.ofMemory(offsetof(setun_draw_memory, before)));
-  Value many = k.get(k.i64, k.ofMemory(offsetof(setun_draw_memory, listed)));
+  Value many = k.get(k.i64, k.ofMemory(offsetof(setun_draw_memory, listed))), list = k.number(0);
   Value most = k.option(k.i64, offsetof(setun_draw_options, top_k));
-  return k.resolve([&](Value at) { return k.getListed(0, at); }, many, before, [&](Value) { return k.number(1); },
+  return k.resolve([&](Value at) { return k.getListed(list, at); }, many, before, [&](Value) { return k.number(1); },
                    [&](Value sum) { return k.b.cmp(arith::CmpIPredicate::uge, sum, most); });
 }
 
@@ -216,7 +216,7 @@ void DrawKernel::emitShare() {
           Value many = get(i64, MEMORY(listed));
           Values part =
               b.loop(thread, toIndex(many), kDrawThreads, {number(0)}, [&](Value at, ValueRange so) -> Values {
-                Value token = getListed(0, at), place = toIndex(token);
+                Value token = getListed(number(0), at), place = toIndex(token);
                 Value in = reaches(get(f64, logitOf(place)), token, last);
                 return {b.add(so[0], b.select(in, get(i64, weightOf(place)), number(0)))};
               });
@@ -248,25 +248,17 @@ void DrawKernel::emitShare() {
 void DrawKernel::emitSum() {
   Value best = largest().logit, least = OPTION(f64, least);
   b.branch(isFinite(*this, best), [&] {
+    // The list of top-p, of which top-k has left out its own already, or else that of top-k.
     Value shares = compare(arith::CmpFPredicate::OLT, OPTION(f64, top_p), real(1));
-    Values found = b.choose(
-        shares,
-        [&]() -> Values {
-          Value before = get(i64, ofMemory(offsetof(setun_draw_memory, before) + 8));
-          Value many = get(i64, ofMemory(offsetof(setun_draw_memory, listed) + 8)), target = get(f64, MEMORY(target));
-          Candidate last =
-              resolve([&](Value at) { return getListed(1, at); }, many, before,
-                      [&](Value token) { return get(i64, weightOf(toIndex(token))); },
-                      [&](Value sum) {
-                        return compare(arith::CmpFPredicate::OGE, arith::SIToFPOp::create(b, f64, sum), target);
-                      });
-          return {last.logit, last.token};
-        },
-        [&]() -> Values {
-          Candidate last = resolveRank(*this);
-          return {last.logit, last.token};
-        });
-    Candidate last{found[0], found[1]};
+    Value list = b.select(shares, number(1), number(0)), most = OPTION(i64, top_k), target = get(f64, MEMORY(target));
+    Candidate last =
+        resolve([&](Value at) { return getListed(list, at); }, get(i64, MEMORY(listed, toIndex(list))),
+                get(i64, MEMORY(before, toIndex(list))),
+                [&](Value token) { return b.select(shares, get(i64, weightOf(toIndex(token))), number(1)); },
+                [&](Value sum) {
+                  Value weighs = compare(arith::CmpFPredicate::OGE, arith::SIToFPOp::create(b, f64, sum), target);
+                  return b.select(shares, weighs, b.cmp(arith::CmpIPredicate::uge, sum, most));
+                });
     b.branch(both(b.equals(block, 0), onlyFirst()), [&] {
       set(last.logit, MEMORY(last));
       set(last.token, MEMORY(last_token));
