@@ -145,6 +145,27 @@ static std::string runDiverge(DeviceEmulator &emulator) {
   return message;
 }
 
+static std::string runGroup(DeviceEmulator &emulator) {
+  std::vector<int8_t> a(64 * 64), b(16 * 128);
+  std::vector<int32_t> c(64 * 16);
+  for (size_t i = 0; i < a.size(); ++i)
+    a[i] = i * 37 % 251;
+  for (size_t i = 0; i < b.size(); ++i)
+    b[i] = i * 91 % 253;
+  Buffers buffers;
+  uint64_t params[] = {buffers.add(a), buffers.add(b), buffers.add(c)};
+  emulator.setMemory(buffers.ranges);
+  std::string message = launched(emulator.launch("group", {1, 1, 1}, {128, 1, 1}, 0, params, sizeof params));
+  for (int i = 0; message.empty() && i < 64 * 16; ++i) {
+    int32_t sum = 0;
+    for (int k = 0; k < 64; ++k)
+      sum += a[i / 16 * 64 + k] * b[i % 16 * 128 + k];
+    if (sum != c[i])
+      message = differ(i);
+  }
+  return message;
+}
+
 struct Mutant {
   const char *what, *from, *to;
 };
@@ -206,6 +227,30 @@ static std::vector<Case> cases() {
        kernels::kDiverge,
        runDiverge,
        {{"all lanes instead of those that go on", "i32 %tid, i32 %mask", "i32 %tid, i32 -1"}}},
+      {"Group",
+       kernels::kGroup,
+       runGroup,
+       {{"a wait count off by one", "wgmma.wait_group.sync.aligned 0;", "wgmma.wait_group.sync.aligned 1;"},
+        {"a commit too few",
+         "%s1_7 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 7\n"
+         "  call void @llvm.nvvm.wgmma.commit_group.sync.aligned()\n",
+         "%s1_7 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 7\n"},
+        {"sums of before the wait", "%v5 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 5",
+         "%v5 = or i32 %s1_5, 0"},
+        {"sums of the product before the last", "i32 %s0_3, i32 %s0_4", "i32 %z3, i32 %s0_4"},
+        {"pieces not exchanged", "%turned = xor i32 %piece, %low", "%turned = or i32 %piece, 0"},
+        {"no exchange in the description", "4611686293305360384", "274877972480"},
+        {"another exchange in the description", "4611686293305360384", "9223372311732748288"},
+        {"eight rows too near", "4611686293305360384", "4611686155866406912"},
+        {"the same step twice", "%second = add i64 %first, 2", "%second = add i64 %first, 0"},
+        {"a step too far", "%second = add i64 %first, 2", "%second = add i64 %first, 64"},
+        {"a matrix of its own for a warp", "%second = add i64 %first, 2",
+         "%w64 = zext i32 %tid to i64\n  %second = add i64 %first, %w64"},
+        {"a warp that does not come", "  %base = ptrtoint",
+         "  %early = icmp ugt i32 %tid, 95\n"
+         "  br i1 %early, label %gone, label %goes\n"
+         "gone:\n  ret void\n"
+         "goes:\n  %base = ptrtoint"}}},
   };
 }
 
@@ -271,6 +316,46 @@ TEST(Emulator, FindsRaces) {
          "written, with no barrier between");
 }
 
+/// What schedules need not show: copies that tensor cores have not been told of, and bytes written while they read.
+TEST(Emulator, FindsRacesOfProducts) {
+  auto run = [](StringRef from, StringRef to) {
+    std::string text = kernels::kGroup;
+    if (!from.empty())
+      text.replace(text.find(from.str()), from.size(), to.str());
+    auto emulator = DeviceEmulator::load(assemble(text), {0, true, /*checkRaces=*/true});
+    return emulator ? runGroup(**emulator) : toString(emulator.takeError());
+  };
+  auto expect = [&](StringRef told, StringRef from, StringRef to) {
+    std::string message = run(from, to);
+    EXPECT_NE(message.find(told.str()), std::string::npos) << message;
+  };
+  EXPECT_EQ(run("", ""), "");
+  expect("written, with no barrier between", "  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)\n", "");
+  expect("written, with no fence.proxy.async behind", "  call void @llvm.nvvm.fence.proxy.async.shared_cta()\n", "");
+  expect("which a product that nobody has waited for reads",
+         "  call void @llvm.nvvm.wgmma.wait_group.sync.aligned(i64 1)\n",
+         "  store i8 7, ptr addrspace(3) @tokens, align 1\n");
+  expect("no wgmma.wait_group has come", "wgmma.wait_group.sync.aligned 0;", "wgmma.wait_group.sync.aligned 2;");
+}
+
+/// Registers that no fence orders are told when the code is loaded.
+TEST(Emulator, WantsRegistersOfProductsFenced) {
+  auto expect = [](StringRef from, StringRef to, StringRef told) {
+    std::string text = kernels::kGroup;
+    text.replace(text.rfind(from.str()), from.size(), to.str());
+    auto emulator = DeviceEmulator::load(assemble(text));
+    ASSERT_FALSE(bool(emulator));
+    EXPECT_EQ(toString(emulator.takeError()), told.str());
+  };
+  expect("(i32 %a10, ", "(i32 %w10, ",
+         "'group': wgmma.mma_async with 16 columns takes a register of A that has not come through wgmma.fence");
+  expect("i32 %z5, ", "i32 0, ",
+         "'group': wgmma.mma_async with 16 columns takes a register of sums that has not come through wgmma.fence");
+  expect("m64n16k32.s32.s8.s8", "m64n16k32.s32.s8.u8",
+         "the emulator does not know the inline assembly 'wgmma.mma_async.sync.aligned.m64n16k32.s32.s8.u8 "
+         "{$0, $1, $2, $3, $4, $5, $6, $7}, {$8, $9, $10, $11}, $12, 1;' in 'group'");
+}
+
 static std::string loadError(StringRef text) {
   auto emulator = DeviceEmulator::load(assemble(text));
   return emulator ? "" : toString(emulator.takeError());
@@ -282,9 +367,10 @@ TEST(Emulator, NamesWhatItDoesNotKnow) {
                 "define ptx_kernel void @k() {\n  call void @llvm.nvvm.cp.async.bulk.commit.group()\n  ret void\n}"),
       "the emulator does not know the intrinsic 'llvm.nvvm.cp.async.bulk.commit.group'");
   EXPECT_EQ(
-      loadError("define ptx_kernel void @k() {\n  call void asm sideeffect \"wgmma.fence.sync.aligned;\", \"\"()\n"
-                "  ret void\n}"),
-      "the emulator does not know the inline assembly 'wgmma.fence.sync.aligned;' in 'k'");
+      loadError(
+          "define ptx_kernel void @k() {\n  call void asm sideeffect \"barrier.cluster.arrive.aligned;\", \"\"()\n"
+          "  ret void\n}"),
+      "the emulator does not know the inline assembly 'barrier.cluster.arrive.aligned;' in 'k'");
   EXPECT_EQ(loadError("declare float @__nv_tanhf(float)\ndefine ptx_kernel void @k(ptr addrspace(1) %p) {\n"
                       "  %v = call float @__nv_tanhf(float 1.0)\n  store float %v, ptr addrspace(1) %p\n  ret void\n}"),
             "the device code calls '__nv_tanhf', which it does not define");

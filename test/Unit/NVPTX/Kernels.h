@@ -269,6 +269,147 @@ define ptx_kernel void @second(ptr addrspace(1) %in, ptr addrspace(1) %out) {
 }
 )";
 
+/// c (64 x 16) = a (64 x 64) times b (16 rows of 128 bytes, of which 64 count), by four warps, in two steps.
+inline constexpr const char *kGroup = R"(
+declare void @llvm.nvvm.fence.proxy.async.shared_cta()
+declare void @llvm.nvvm.wgmma.commit_group.sync.aligned()
+declare void @llvm.nvvm.wgmma.wait_group.sync.aligned(i64 immarg)
+@tokens = internal addrspace(3) global [2048 x i8] poison, align 1024
+define ptx_kernel void @group(ptr addrspace(1) %a, ptr addrspace(1) %b, ptr addrspace(1) %c) {
+  %tid = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %row = lshr i32 %tid, 3
+  %piece = and i32 %tid, 7
+  %low = and i32 %row, 7
+  %turned = xor i32 %piece, %low
+  %rowat = shl i32 %row, 7
+  %pieceat = shl i32 %turned, 4
+  %at = or i32 %rowat, %pieceat
+  %to = getelementptr i8, ptr addrspace(3) @tokens, i32 %at
+  %own = shl i32 %tid, 4
+  %from = getelementptr i8, ptr addrspace(1) %b, i32 %own
+  call void @llvm.nvvm.cp.async.cg.shared.global.16(ptr addrspace(3) %to, ptr addrspace(1) %from)
+  call void @llvm.nvvm.cp.async.commit.group()
+  call void @llvm.nvvm.cp.async.wait.group(i32 0)
+  call void @llvm.nvvm.fence.proxy.async.shared_cta()
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %base = ptrtoint ptr addrspace(3) @tokens to i64
+  %sixteens = lshr i64 %base, 4
+  %start = and i64 %sixteens, 16383
+  %first = or i64 %start, 4611686293305360384
+  %second = add i64 %first, 2
+  %warp = lshr i32 %tid, 5
+  %group = lshr i32 %tid, 2
+  %g = and i32 %group, 7
+  %q = and i32 %tid, 3
+  %warprow = shl i32 %warp, 4
+  %line = or i32 %warprow, %g
+  %lineat = shl i32 %line, 6
+  %word = shl i32 %q, 2
+  %start0 = or i32 %lineat, %word
+  %at00 = add i32 %start0, 0
+  %p00 = getelementptr i8, ptr addrspace(1) %a, i32 %at00
+  %w00 = load i32, ptr addrspace(1) %p00, align 4
+  %at01 = add i32 %start0, 512
+  %p01 = getelementptr i8, ptr addrspace(1) %a, i32 %at01
+  %w01 = load i32, ptr addrspace(1) %p01, align 4
+  %at02 = add i32 %start0, 16
+  %p02 = getelementptr i8, ptr addrspace(1) %a, i32 %at02
+  %w02 = load i32, ptr addrspace(1) %p02, align 4
+  %at03 = add i32 %start0, 528
+  %p03 = getelementptr i8, ptr addrspace(1) %a, i32 %at03
+  %w03 = load i32, ptr addrspace(1) %p03, align 4
+  %at10 = add i32 %start0, 32
+  %p10 = getelementptr i8, ptr addrspace(1) %a, i32 %at10
+  %w10 = load i32, ptr addrspace(1) %p10, align 4
+  %at11 = add i32 %start0, 544
+  %p11 = getelementptr i8, ptr addrspace(1) %a, i32 %at11
+  %w11 = load i32, ptr addrspace(1) %p11, align 4
+  %at12 = add i32 %start0, 48
+  %p12 = getelementptr i8, ptr addrspace(1) %a, i32 %at12
+  %w12 = load i32, ptr addrspace(1) %p12, align 4
+  %at13 = add i32 %start0, 560
+  %p13 = getelementptr i8, ptr addrspace(1) %a, i32 %at13
+  %w13 = load i32, ptr addrspace(1) %p13, align 4
+  %zeros = call { i32, i32, i32, i32, i32, i32, i32, i32 } asm sideeffect "wgmma.fence.sync.aligned;", "=r,=r,=r,=r,=r,=r,=r,=r,0,1,2,3,4,5,6,7"(i32 0, i32 0, i32 0, i32 0, i32 0, i32 0, i32 0, i32 0)
+  %z0 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 0
+  %z1 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 1
+  %z2 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 2
+  %z3 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 3
+  %z4 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 4
+  %z5 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 5
+  %z6 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 6
+  %z7 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %zeros, 7
+  %f0 = call { i32, i32, i32, i32 } asm sideeffect "wgmma.fence.sync.aligned;", "=r,=r,=r,=r,0,1,2,3"(i32 %w00, i32 %w01, i32 %w02, i32 %w03)
+  %a00 = extractvalue { i32, i32, i32, i32 } %f0, 0
+  %a01 = extractvalue { i32, i32, i32, i32 } %f0, 1
+  %a02 = extractvalue { i32, i32, i32, i32 } %f0, 2
+  %a03 = extractvalue { i32, i32, i32, i32 } %f0, 3
+  %s0 = call { i32, i32, i32, i32, i32, i32, i32, i32 } asm sideeffect "wgmma.mma_async.sync.aligned.m64n16k32.s32.s8.s8 {$0, $1, $2, $3, $4, $5, $6, $7}, {$8, $9, $10, $11}, $12, 1;", "=r,=r,=r,=r,=r,=r,=r,=r,r,r,r,r,l,0,1,2,3,4,5,6,7"(i32 %a00, i32 %a01, i32 %a02, i32 %a03, i64 %first, i32 %z0, i32 %z1, i32 %z2, i32 %z3, i32 %z4, i32 %z5, i32 %z6, i32 %z7)
+  %s0_0 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 0
+  %s0_1 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 1
+  %s0_2 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 2
+  %s0_3 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 3
+  %s0_4 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 4
+  %s0_5 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 5
+  %s0_6 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 6
+  %s0_7 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s0, 7
+  call void @llvm.nvvm.wgmma.commit_group.sync.aligned()
+  %f1 = call { i32, i32, i32, i32 } asm sideeffect "wgmma.fence.sync.aligned;", "=r,=r,=r,=r,0,1,2,3"(i32 %w10, i32 %w11, i32 %w12, i32 %w13)
+  %a10 = extractvalue { i32, i32, i32, i32 } %f1, 0
+  %a11 = extractvalue { i32, i32, i32, i32 } %f1, 1
+  %a12 = extractvalue { i32, i32, i32, i32 } %f1, 2
+  %a13 = extractvalue { i32, i32, i32, i32 } %f1, 3
+  %s1 = call { i32, i32, i32, i32, i32, i32, i32, i32 } asm sideeffect "wgmma.mma_async.sync.aligned.m64n16k32.s32.s8.s8 {$0, $1, $2, $3, $4, $5, $6, $7}, {$8, $9, $10, $11}, $12, 1;", "=r,=r,=r,=r,=r,=r,=r,=r,r,r,r,r,l,0,1,2,3,4,5,6,7"(i32 %a10, i32 %a11, i32 %a12, i32 %a13, i64 %second, i32 %s0_0, i32 %s0_1, i32 %s0_2, i32 %s0_3, i32 %s0_4, i32 %s0_5, i32 %s0_6, i32 %s0_7)
+  %s1_0 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 0
+  %s1_1 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 1
+  %s1_2 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 2
+  %s1_3 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 3
+  %s1_4 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 4
+  %s1_5 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 5
+  %s1_6 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 6
+  %s1_7 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %s1, 7
+  call void @llvm.nvvm.wgmma.commit_group.sync.aligned()
+  call void @llvm.nvvm.wgmma.wait_group.sync.aligned(i64 1)
+  %sums = call { i32, i32, i32, i32, i32, i32, i32, i32 } asm sideeffect "wgmma.wait_group.sync.aligned 0;", "=r,=r,=r,=r,=r,=r,=r,=r,0,1,2,3,4,5,6,7"(i32 %s1_0, i32 %s1_1, i32 %s1_2, i32 %s1_3, i32 %s1_4, i32 %s1_5, i32 %s1_6, i32 %s1_7)
+  %lineout = shl i32 %line, 4
+  %column = shl i32 %q, 1
+  %out0 = or i32 %lineout, %column
+  %v0 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 0
+  %o0 = add i32 %out0, 0
+  %q0 = getelementptr i32, ptr addrspace(1) %c, i32 %o0
+  store i32 %v0, ptr addrspace(1) %q0, align 4
+  %v1 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 1
+  %o1 = add i32 %out0, 1
+  %q1 = getelementptr i32, ptr addrspace(1) %c, i32 %o1
+  store i32 %v1, ptr addrspace(1) %q1, align 4
+  %v2 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 2
+  %o2 = add i32 %out0, 128
+  %q2 = getelementptr i32, ptr addrspace(1) %c, i32 %o2
+  store i32 %v2, ptr addrspace(1) %q2, align 4
+  %v3 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 3
+  %o3 = add i32 %out0, 129
+  %q3 = getelementptr i32, ptr addrspace(1) %c, i32 %o3
+  store i32 %v3, ptr addrspace(1) %q3, align 4
+  %v4 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 4
+  %o4 = add i32 %out0, 8
+  %q4 = getelementptr i32, ptr addrspace(1) %c, i32 %o4
+  store i32 %v4, ptr addrspace(1) %q4, align 4
+  %v5 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 5
+  %o5 = add i32 %out0, 9
+  %q5 = getelementptr i32, ptr addrspace(1) %c, i32 %o5
+  store i32 %v5, ptr addrspace(1) %q5, align 4
+  %v6 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 6
+  %o6 = add i32 %out0, 136
+  %q6 = getelementptr i32, ptr addrspace(1) %c, i32 %o6
+  store i32 %v6, ptr addrspace(1) %q6, align 4
+  %v7 = extractvalue { i32, i32, i32, i32, i32, i32, i32, i32 } %sums, 7
+  %o7 = add i32 %out0, 137
+  %q7 = getelementptr i32, ptr addrspace(1) %c, i32 %o7
+  store i32 %v7, ptr addrspace(1) %q7, align 4
+  ret void
+}
+)";
+
 } // namespace kernels
 
 #endif // SETUN_TEST_UNIT_NVPTX_KERNELS_H

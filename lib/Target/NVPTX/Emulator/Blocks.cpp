@@ -26,6 +26,8 @@ using namespace setun::nvptx::emulator;
 Block::~Block() {
   for (Thread &thread : threads)
     delete thread.copies;
+  for (Thread &thread : threads)
+    delete thread.products;
 }
 
 void setun::nvptx::emulator::poison(uint8_t *begin, uint64_t bytes) {
@@ -64,9 +66,11 @@ Block *Machine::admit() {
   block.dynamicShared = config.sharedBytes;
   block.sharedSize = kernel->info->sharedBytes + config.sharedBytes;
   block.totalShared = block.sharedSize;
-  if (block.memory.size() < block.sharedSize + 1024)
-    block.memory.resize(block.sharedSize + 1024);
-  block.shared = reinterpret_cast<uint8_t *>(alignTo(reinterpret_cast<uintptr_t>(block.memory.data()), 1024));
+  // The lower bits of an address are those of the place in shared memory, as on a device: some descriptors hold them.
+  constexpr uint64_t kWindow = 256 << 10;
+  if (block.memory.size() < block.sharedSize + kWindow)
+    block.memory.resize(block.sharedSize + kWindow);
+  block.shared = reinterpret_cast<uint8_t *>(alignTo(reinterpret_cast<uintptr_t>(block.memory.data()), kWindow));
   poison(block.shared, block.sharedSize);
   if (kernel->checksRaces)
     forgetAccesses(block);
@@ -77,6 +81,7 @@ Block *Machine::admit() {
     block.threads.resize(block.numThreads);
   if (block.warps.size() < block.numWarps)
     block.warps.resize(block.numWarps);
+  block.groups.assign((block.numWarps + 3) / 4, GroupMeeting{0, nullptr});
   uint32_t id[3] = {0, 0, 0};
   for (uint32_t w = 0, t = 0; w < block.numWarps; ++w) {
     Warp &warp = block.warps[w];
@@ -95,9 +100,11 @@ Block *Machine::admit() {
       thread.warp = &warp;
       thread.fiber = nullptr;
       thread.wait = Wait::None;
-      thread.spins = 0;
+      thread.spins = thread.releases = 0;
       if (thread.copies) // of a launch that failed, or that nobody waited for
         *thread.copies = {};
+      if (thread.products)
+        *thread.products = {};
       if (++id[0] == block.size[0]) {
         id[0] = 0;
         if (++id[1] == block.size[1]) {
@@ -130,6 +137,11 @@ void Machine::end(Thread &thread) {
   uint32_t bit = 1u << thread.lane;
   if (thread.copies)
     finishCopies(thread, 0);
+  if (hasProducts(thread))
+    fail(thread, "ends while products of its are not done: no wgmma.wait_group has come");
+  if (block.numWarps > 3 && block.groups[warp.index / 4].arrived)
+    fail(thread, formatv("ends while {0} threads of its four warps wait in {1}", block.groups[warp.index / 4].arrived,
+                         block.groups[warp.index / 4].site->what));
   for (uint32_t i = 0; i < warp.numMeetings; ++i)
     if (warp.meetings[i].arrived && (warp.meetings[i].mask & bit))
       fail(thread, formatv("ends while lanes {0:x8} wait for it in {1}", warp.meetings[i].arrived,

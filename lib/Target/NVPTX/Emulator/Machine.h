@@ -61,6 +61,23 @@ struct AsyncCopies {
   llvm::SmallVector<AsyncCopy, 8> open;
 };
 
+struct GroupProduct; // of four warps; see GroupProducts.cpp
+
+/// Sums that products of four warps work on. The thread's registers hold marks meanwhile.
+struct PendingSums {
+  uint32_t mark; // of the first; the others follow
+  std::shared_ptr<std::vector<uint32_t>> values;
+};
+
+/// A thread's products of four warps, oldest first.
+struct GroupProducts {
+  using Group = llvm::SmallVector<std::shared_ptr<GroupProduct>, 4>;
+  std::deque<Group> groups; // committed
+  Group open;
+  std::vector<PendingSums> sums;
+  uint32_t marks = 0; // how many there have been
+};
+
 /// What collectives compute; Site::mode says which of a family.
 enum ShuffleMode { kUp, kDown, kButterfly, kIndex };
 enum VoteMode { kAll, kAny, kUniform, kBallot };
@@ -98,7 +115,9 @@ struct Thread {
   uint32_t id[3];
   // The machine's.
   uint32_t spins;
+  uint32_t releases; // how often it has made its writes known to the tensor cores
   AsyncCopies *copies;
+  GroupProducts *products;
 };
 
 /// When an access was: by whom, after how many barriers of the block and of the warp.
@@ -110,8 +129,10 @@ struct AccessTime {
 /// What is known of a byte of shared memory.
 struct ByteState {
   AccessTime written, read;
-  bool pending;   // an asynchronous copy is on its way
-  bool contested; // written by several threads, which may be if all wrote `value`
+  bool pending;      // an asynchronous copy is on its way
+  uint8_t wanted;    // by products that are not done
+  uint32_t releases; // of the one who wrote, when it did
+  bool contested;    // written by several threads, which may be if all wrote `value`
   uint8_t value;
 };
 
@@ -135,6 +156,12 @@ struct Barrier {
   const Site *site;
 };
 
+/// Four warps on their way to a product.
+struct GroupMeeting {
+  uint32_t arrived;
+  const Site *site;
+};
+
 struct Block {
   // Read by kernels' code.
   uint32_t id[3], size[3], grid[3];
@@ -150,6 +177,7 @@ struct Block {
   Barrier barriers[16];
   std::vector<Thread> threads;
   std::vector<Warp> warps;
+  std::vector<GroupMeeting> groups;
   std::vector<uint8_t> memory;
   std::vector<ByteState> bytes; // of shared memory, if races are looked for
   uint32_t time = 0;            // how often its threads have met at a barrier
@@ -241,7 +269,7 @@ private:
 void poison(uint8_t *begin, uint64_t bytes);
 
 // Races of shared memory; see Races.cpp.
-enum class Access { Load, Store, Atomic, Request, Arrive };
+enum class Access { Load, Store, Atomic, Request, Arrive, Want, Done };
 void forgetAccesses(Block &block);
 void touchShared(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, Access kind);
 void touch(Thread *thread, const Site *site); // in[0,1]: address, in[2,3]: bytes; Site::mode: an Access
@@ -266,6 +294,11 @@ void spinOnce(Thread *thread, const Site *site);          //
 void trap(Thread *thread, const Site *site);              //
 void checkSlowly(Thread *thread, const Site *site);       // in[0,1]: address, in[2,3]: bytes
 void failShared(Thread *thread, const Site *site);        // in[0,1]: address
+void multiplyGroup(Thread *thread, const Site *site);     // in[0...3]: A, in[4,5]: tokens, in[6,7]: where sums are
+void commitProducts(Thread *thread, const Site *site);    //
+void waitProducts(Thread *thread, const Site *site);      // in[0]: groups that may stay, in[2,3]: sums, in[4]: how many
+void releaseShared(Thread *thread, const Site *site);     //
+bool hasProducts(const Thread &thread);                   // that are not done
 void finishCopies(Thread &thread, size_t groupsThatStay); // at a wait
 void hurryCopies(Thread &thread);                         // at a switch
 

@@ -9,7 +9,8 @@
 // Each byte remembers who wrote and who read it last. A barrier of the block orders all
 // that was before it; bar.warp.sync orders a warp's. Shuffles, votes and matrices do
 // not: PTX promises no order of memory for them. What an asynchronous copy brings is
-// nobody's until its thread has waited for it.
+// nobody's until its thread has waited for it. What products of four warps read is read from when they begin until one
+// of their threads has waited for them; writes must have been made known to them by fence.proxy.async.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,7 +47,7 @@ static AccessTime now(const Thread &thread) {
 void setun::nvptx::emulator::forgetAccesses(Block &block) {
   block.time = 0;
   AccessTime never = {kNobody, 0, 0, 0};
-  block.bytes.assign(block.sharedSize, ByteState{never, never, false, false, 0});
+  block.bytes.assign(block.sharedSize, ByteState{never, never, false, 0, 0, false, 0});
 }
 
 [[noreturn]] static LLVM_ATTRIBUTE_NOINLINE void fail(Thread &thread, const Site &site, uint64_t offset,
@@ -65,9 +66,14 @@ void setun::nvptx::emulator::touchShared(Thread &thread, const Site &site, uint6
   for (uint64_t i = offset; i < offset + bytes; ++i) {
     ByteState &byte = block.bytes[i];
     if (kind == Access::Arrive) {
-      byte = {now(thread), byte.read, false, false, 0};
+      byte = {now(thread), byte.read, false, byte.wanted, thread.releases, false, 0};
       continue;
     }
+    if (kind == Access::Done && byte.wanted)
+      --byte.wanted;
+    bool writes = kind == Access::Store || kind == Access::Request || kind == Access::Atomic;
+    if (byte.wanted && writes)
+      fail(thread, site, i, "a product that nobody has waited for reads");
     if (byte.pending)
       fail(thread, site, i,
            "an asynchronous copy is to bring: " + nameThread(block, byte.written.thread) + " not waited for it");
@@ -78,7 +84,13 @@ void setun::nvptx::emulator::touchShared(Thread &thread, const Site &site, uint6
       fail(thread, site, i, nameThread(block, byte.written.thread) + " written, with no barrier between");
     byte.contested = !isAlone; // what it writes is seen by the next who comes
     byte.value = block.shared[i];
-    if (kind == Access::Load) {
+    if (kind == Access::Want) {
+      uint16_t writer = byte.written.thread;
+      if (writer < kMany && byte.releases == block.threads[writer].releases)
+        fail(thread, site, i, nameThread(block, writer) + " written, with no fence.proxy.async behind");
+      ++byte.wanted;
+    }
+    if (!writes) {
       if (byte.written.thread == kNobody)
         fail(thread, site, i, "nobody has written");
       AccessTime read = now(thread);
@@ -90,6 +102,7 @@ void setun::nvptx::emulator::touchShared(Thread &thread, const Site &site, uint6
     if (!isBefore(byte.read, thread))
       fail(thread, site, i, nameThread(block, byte.read.thread) + " read, with no barrier between");
     byte.written = now(thread);
+    byte.releases = thread.releases;
     byte.pending = kind == Access::Request;
   }
 }

@@ -94,7 +94,7 @@ Value *Rewriter::pack(Type *type, ArrayRef<Value *> fields) {
 }
 
 Handler setun::nvptx::emulator::lookupHandler(StringRef name) {
-  for (auto lookup : {lookupRegister, lookupCollective, lookupInteger, lookupFloat})
+  for (auto lookup : {lookupGroup, lookupRegister, lookupCollective, lookupInteger, lookupFloat})
     if (Handler handler = lookup(name))
       return handler;
   return nullptr;
@@ -126,17 +126,20 @@ Error setun::nvptx::emulator::checkModule(Module &module) {
     if (global.getAddressSpace() != kShared && global.isDeclaration() && !global.use_empty())
       return createStringError("the device code uses '" + global.getName() + "', which it does not define");
   }
-  for (Function &function : module)
+  for (Function &function : module) {
+    if (Error error = checkGroups(function))
+      return error;
     for (Instruction &instruction : instructions(function))
       if (auto *call = dyn_cast<CallInst>(&instruction)) {
         if (auto *assembly = dyn_cast<InlineAsm>(call->getCalledOperand())) {
-          if (!lookupAssembly(assembly->getAsmString()))
+          if (!lookupGroupAssembly(assembly->getAsmString()) && !lookupAssembly(assembly->getAsmString()))
             return createStringError("the emulator does not know the inline assembly '" + assembly->getAsmString() +
                                      "' in '" + function.getName() + "'");
         } else if (!call->getCalledFunction()) {
           return createStringError("'" + function.getName() + "' calls through a pointer, which the emulator cannot");
         }
       }
+  }
   return Error::success();
 }
 
@@ -383,7 +386,8 @@ Error setun::nvptx::emulator::rewriteKernel(Module &module, CompiledKernel &kern
     if (auto *assembly = dyn_cast<InlineAsm>(call->getCalledOperand())) {
       text = assembly->getAsmString();
       name = text;
-      handler = lookupAssembly(name);
+      handler = lookupGroupAssembly(name);
+      handler = handler ? handler : lookupAssembly(name);
     } else {
       name = call->getCalledFunction()->getName();
       if (name == "llvm.assume") { // an alignment that is only claimed must be checked, not believed

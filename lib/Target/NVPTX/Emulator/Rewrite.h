@@ -60,6 +60,8 @@ Handler lookupRegister(llvm::StringRef name);   // RewriteRegisters.cpp: special
 Handler lookupCollective(llvm::StringRef name); // RewriteCollectives.cpp
 Handler lookupInteger(llvm::StringRef name);    // RewriteIntegers.cpp
 Handler lookupFloat(llvm::StringRef name);      // RewriteFloats.cpp
+Handler lookupGroup(llvm::StringRef name);      // RewriteGroups.cpp: products of four warps
+Handler lookupGroupAssembly(llvm::StringRef text);
 /// The handler of inline assembly, by its text.
 Handler lookupAssembly(llvm::StringRef text);
 
@@ -70,6 +72,8 @@ llvm::Expected<std::vector<KernelInfo>> describeKernels(llvm::Module &module);
 /// Makes the kernel named in `kernel.info`, whose module holds nothing else that is defined, a function of the host
 /// with its own name. `checks`: with checks of addresses.
 llvm::Error rewriteKernel(llvm::Module &module, CompiledKernel &kernel, bool checks);
+/// Whether the registers of all products of four warps are ordered by fences.
+llvm::Error checkGroups(const llvm::Function &function);
 /// Puts checks before the loads and stores of a kernel's function.
 void checkAccesses(llvm::Function &function, Rewriter &rewriter);
 
