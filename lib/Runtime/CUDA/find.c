@@ -20,11 +20,13 @@ bool setun_cuda_fits(const cuda_api *api, const setun_device_code *code, const s
   bool emulates = false;
   for (uint32_t i = 0; api->setunModuleLoadBitcode && i < code->num_images; ++i)
     emulates |= code->images[i].kind == SETUN_IMAGE_BITCODE;
+  int arch = (int)image->arch;
+  if (image->exact && arch != capability)
+    return false;
   if (emulates || image->kind == SETUN_IMAGE_BITCODE)
     return emulates && image->kind == SETUN_IMAGE_BITCODE;
-  int arch = (int)image->arch;
   if (image->exact)
-    return arch == capability;
+    return true;
   /* Machine code runs on later devices of its own generation, PTX on all. */
   return arch <= capability && (image->kind == SETUN_IMAGE_PTX || arch / 10 == capability / 10);
 }

@@ -157,12 +157,14 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     code->setDataLayout(machine->createDataLayout());
     optimizeLLVM(*code, *machine, llvm::OptimizationLevel::O3);
     uint32_t number = 0;
-    StringRef(arch).drop_front(StringRef("sm_").size()).consumeInteger(10, number);
+    StringRef rest = StringRef(arch).drop_front(StringRef("sm_").size());
+    rest.consumeInteger(10, number);
+    uint32_t alone = !rest.empty(); // "sm_90a": not on later ones
     SmallString<0> data;
     llvm::raw_svector_ostream os(data);
     if (emulate) {
       llvm::WriteBitcodeToFile(*code, os);
-      return std::vector<Image>{{SETUN_IMAGE_BITCODE, number, 0, data.str().str()}};
+      return std::vector<Image>{{SETUN_IMAGE_BITCODE, number, alone, data.str().str()}};
     }
     llvm::legacy::PassManager passes;
     if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::AssemblyFile)) {
@@ -177,7 +179,7 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     std::vector<Image> images;
     if (!cubin->empty())
       images.push_back({SETUN_IMAGE_CUBIN, number, 1, *cubin});
-    images.push_back({SETUN_IMAGE_PTX, number, 0, ptx + std::string(1, '\0')});
+    images.push_back({SETUN_IMAGE_PTX, number, alone, ptx + std::string(1, '\0')});
     return images;
   }
 

@@ -342,7 +342,8 @@ bool canFuse(const GroupedProduct &group, const Product &p) {
 
 } // namespace
 
-LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::MatmulOp op, bool dependent) {
+LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::MatmulOp op, bool dependent,
+                                         bool warpGroups) {
   Reader reader(op);
   reader.read();
   GroupedProduct &group = reader.group;
@@ -358,6 +359,7 @@ LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::Matmul
     return failure();
   DeviceProduct product = makePlainProduct(b, *p);
   product.dependent = dependent;
+  product.warpGroups = warpGroups;
   product.companions = group.companions;
   product.columns = b.div(p->n, b.index(group.companions.size()));
 

@@ -101,7 +101,7 @@ struct NVPTXLevel final : KernelLevel {
     if (products == Products::AddSub || !integers || !isa<scf::ExecuteRegionOp>(op->getParentOp()))
       return KernelLevel::lowerProduct(rewriter, op, products);
     loadDialects(op.getContext());
-    return nvptx::lowerGroupedProduct(rewriter, op, launchesEarly());
+    return nvptx::lowerGroupedProduct(rewriter, op, launchesEarly(), rates.warpGroups);
   }
 
 protected:
@@ -114,6 +114,7 @@ protected:
     nvptx::DeviceBuilder d(b.getLoc(), b);
     nvptx::DeviceProduct product = nvptx::makePlainProduct(d, p);
     product.dependent = launchesEarly();
+    product.warpGroups = rates.warpGroups;
     if (products == Products::AddSub || p.scales || isa<FloatType>(p.activation))
       return nvptx::emitAdditionProduct(d, product);
     d.branch(
@@ -138,6 +139,8 @@ private:
 struct NVPTXTarget final : Target {
   NVPTXTarget() : Target("cuda", "NVIDIA GPUs, by PTX", "") {
     add("sm_100", "Blackwell", "+ptx86", 8000, 126 << 20, {148, 1.85});
+    // Its code runs on that architecture alone: a file for others as well holds another level beside it.
+    add("sm_90a", "Hopper alone, with wgmma", "+ptx80", 3350, 50 << 20, {132, 1.7, /*warpGroups=*/true});
     add("sm_90", "Hopper", "+ptx80", 3350, 50 << 20, {132, 1.7});
     add("sm_80", "Ampere and later", "+ptx80", 1555, 40 << 20, {108, 1.4});
   }
@@ -148,6 +151,8 @@ struct NVPTXTarget final : Target {
     info.name = name;
     info.summary = summary;
     info.products = {"dp4a", "mma.sync"};
+    if (rates.warpGroups)
+      info.products.push_back("wgmma");
     info.vectorBits = 128;
     info.convertsHalf = true;
     info.l1Bytes = 128 << 10;

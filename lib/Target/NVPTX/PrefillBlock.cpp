@@ -23,14 +23,20 @@ void PrefillBlock::locate(const Threads &t) {
   locateWeights(place);
   locatePieces(narrow(thread));
   quarter = wide(place.quarter);
+  auto planeOf = [&](int64_t bits) {
+    return b.createOrFold<arith::ShLIOp>(b.constant(b.getI32Type(), bits), b.shl(place.quarter, 1));
+  };
+  planeBits = planeOf(0x03030303);
+  turnBits = planeOf(0x01010101);
+  planeShift = b.sub(b.constant(b.getI32Type(), 6), b.shl(place.quarter, 1));
   firstLine = wide(b.shl(place.warpK, 2));
   // Rows of 64 bytes, so that the eight threads that one pass of shared memory serves read 128 bytes in a row; in odd
   // chunks neighbouring rows change places, so that the same holds where a token's chunks are written together.
-  Value row = b.shl(b.add(b.shl(place.warpM, llvm::Log2_64(kTokens * tile.tokenTiles)), place.group), 6);
+  Value row = b.shl(b.add(b.mul(place.warpM, b.constant(b.getI32Type(), kTokens * tile.tokenTiles)), place.group), 6);
   for (int64_t j = 0; j < tile.chunksOfWarp(); ++j) {
     Value chunk = b.add(place.warpK, j * tile.warpsK);
     Value at = b.add(bitXor(row, b.shl(b.bitAnd(chunk, 1), 6)), b.shl(place.quarter, 4));
-    fragments.push_back(wide(b.add(at, b.shl(chunk, llvm::Log2_64(tile.tokens() * PrefillTile::kChunk)))));
+    fragments.push_back(wide(b.add(at, b.mul(chunk, b.constant(b.getI32Type(), tile.tokens() * PrefillTile::kChunk)))));
   }
 }
 
@@ -51,7 +57,8 @@ void PrefillBlock::locateWeights(const PrefillPlace &place) {
       Value row = b.min(b.add(base, j * rowsOfGroup() + word), b.add(rows, vectors ? -4 : -1));
       Value block = b.mul(b.shr(row, p.blockRowsLog), p.blockBytes);
       Value at = b.add(block, b.shl(b.bitAnd(row, p.blockRows - 1), 2)); // 16 rows of a tile are 64 bytes
-      starts.push_back(b.add(at, wide(b.shl(place.quarter, p.stepBytesLog))));
+      // Of four lines each thread takes one, and of all four in groups of warps.
+      starts.push_back(tile.wgmma ? at : b.add(at, wide(b.shl(place.quarter, p.stepBytesLog))));
     }
   }
 }
@@ -62,11 +69,15 @@ void PrefillBlock::locatePieces(Value thread) {
   Value piece = b.bitAnd(thread, perToken - 1), token = b.shr(thread, llvm::Log2_64(perToken));
   Value chunk = b.shr(piece, 2);
   pieceColumn = wide(b.shl(piece, 4));
-  Value row = bitXor(b.shl(token, 6), b.shl(b.bitAnd(chunk, 1), 6));
-  Value to = b.add(b.shl(chunk, llvm::Log2_64(tile.tokens() * PrefillTile::kChunk)), row);
-  pieceTo = wide(b.add(to, b.shl(b.bitAnd(piece, 3), 4)));
+  if (tile.wgmma) {
+    pieceTo = wide(b.add(b.shl(token, 7), b.shl(bitXor(piece, b.bitAnd(token, 7)), 4)));
+  } else {
+    Value row = bitXor(b.shl(token, 6), b.shl(b.bitAnd(chunk, 1), 6));
+    Value to = b.add(b.mul(chunk, b.constant(b.getI32Type(), tile.tokens() * PrefillTile::kChunk)), row);
+    pieceTo = wide(b.add(to, b.shl(b.bitAnd(piece, 3), 4)));
+  }
   // Past the last token stand the activations of the last one.
   Value last = b.add(p.m, -1), first = b.add(firstToken, wide(token));
-  for (int64_t i = 0; i < tile.tokens() / apart; ++i)
+  for (int64_t i = 0; i * apart < tile.tokens(); ++i)
     pieceRows.push_back(b.add(b.mul(b.min(b.add(first, i * apart), last), p.xStride), pieceColumn));
 }

@@ -55,6 +55,12 @@ private:
   Values decode(Value word);
   void multiply(Values &sums, llvm::ArrayRef<Values> planes, Value from);
   Values multiplyAll();
+  /// The same by groups of four warps.
+  Values multiplyInGroups();
+  /// The words of a line of stage `number`; of the last line past K, where activations are zeros.
+  Value loadLine(Value number, int64_t line);
+  /// The registers of A that two lines become: of a matrix after the other.
+  Values decodeLines(Value low, Value high);
 
   void store(ValueRange sums, int64_t firstTile, int64_t tiles);
   void finish(int64_t firstTile, int64_t tiles);
@@ -88,6 +94,7 @@ private:
   Value tokenBlocks, columnBlocks, stages; // stages: of all K
   Value memory;                            // shared, bytes
   Value thread, quarter, firstLine;        // of the weights of a stage, that its first chunk's is for the warp
+  Value planeBits, turnBits, planeShift;   // the plane of this thread, its lower bits, and how far from the top it is
   Value firstToken, firstColumn;
   llvm::SmallVector<Values> wordRows; // of each row group: where in a line its rows lie; one, or four words apart
   Value pieceColumn, pieceTo;         // of a stage

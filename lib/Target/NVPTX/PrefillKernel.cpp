@@ -22,6 +22,8 @@
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace setun;
 using namespace setun::nvptx;
@@ -32,9 +34,10 @@ void PrefillBlock::launch() {
   stages = b.ceilDiv(p.k, tile.stageColumns());
   b.launch({b.mul(tokenBlocks, columnBlocks)}, PrefillTile::kThreads, [&](const Threads &t) {
     locate(t);
-    Values sums = multiplyAll();
-    // As many token tiles at a time as shared memory holds.
-    int64_t tiles = std::min<int64_t>(tile.tokenTiles, llvm::bit_floor<uint64_t>(memoryBytes() / tileBytes()));
+    Values sums = tile.wgmma ? multiplyInGroups() : multiplyAll();
+    // As many token tiles at a time as shared memory holds; equal parts of all.
+    int64_t fit = llvm::bit_floor<uint64_t>(memoryBytes() / tileBytes());
+    int64_t tiles = std::gcd(tile.tokenTiles, fit);
     for (int64_t first = 0; first < tile.tokenTiles; first += tiles) {
       b.barrier();
       store(sums, first, tiles);
@@ -61,9 +64,18 @@ void PrefillBlock::copyPiece(Value column, Value from, Value to) {
 void PrefillBlock::copyStage(Value number, Value to) {
   b.branch(less(number, stages), [&] {
     Value start = b.mul(number, tile.stageColumns()), column = b.add(pieceColumn, start);
-    int64_t apart = PrefillTile::kThreads / (4 * tile.chunks);
-    for (auto [i, row] : llvm::enumerate(pieceRows))
-      copyPiece(column, b.add(row, start), b.add(b.add(to, pieceTo), i * apart * PrefillTile::kChunk));
+    int64_t perToken = 4 * tile.chunks, apart = PrefillTile::kThreads / perToken;
+    int64_t distance = apart * (tile.wgmma ? tile.stageColumns() : PrefillTile::kChunk);
+    for (auto [i, row] : llvm::enumerate(pieceRows)) {
+      auto copy = [&, i = i, row = row] {
+        copyPiece(column, b.add(row, start), b.add(b.add(to, pieceTo), i * distance));
+      };
+      int64_t left = tile.tokens() - static_cast<int64_t>(i) * apart; // tokens; the last ones may be of some threads
+      if (left >= apart)
+        copy();
+      else
+        b.branch(less(thread, b.index(left * perToken)), copy);
+    }
   });
   b.commitCopies();
 }

@@ -55,9 +55,13 @@ struct PrepareKernels : nvptx::impl::PrepareKernelsBase<PrepareKernels> {
         if (auto blocks = barrier->removeAttr(nvptx::kMinBlocksAttr))
           kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), blocks);
       });
+      // Matrices that tensor cores read from shared memory themselves have rows exchanged by their addresses' bits.
+      bool matrices = false;
+      kernel.walk([&](LLVM::InlineAsmOp code) { matrices |= code.getAsmString().starts_with("wgmma."); });
       for (unsigned i = 0; i < kernel.getNumWorkgroupAttributions(); ++i)
-        kernel.setWorkgroupAttributionAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
-                                           IntegerAttr::get(IntegerType::get(&getContext(), 64), 128));
+        kernel.setWorkgroupAttributionAttr(
+            i, LLVM::LLVMDialect::getAlignAttrName(),
+            IntegerAttr::get(IntegerType::get(&getContext(), 64), matrices ? 1024 : 128));
     }
     module.walk([](Operation *op) {
       StringRef intrinsic = intrinsicOf(op);

@@ -16,6 +16,7 @@
 #include "ProductForms.h"
 #include "setun/Target/NVPTX/PrefillKernel.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -40,12 +41,12 @@ ProductForm nvptx::getDeviceForm(const ProductShape &shape, int64_t tokens, Prod
   }
   if (tokens > kDecodeTokens) {
     int64_t n = ShapedType::isDynamic(shape.n) ? 4096 : shape.n, k = ShapedType::isDynamic(shape.k) ? 4096 : shape.k;
-    PrefillPlan plan = getPrefillPlan(tokens, n, k, static_cast<int64_t>(rates.processors));
+    PrefillPlan plan = getPrefillPlan(tokens, n, k, rates.warpGroups, static_cast<int64_t>(rates.processors));
     int64_t atOnce = plan.tile->tokens();
     // The rate for all that is computed, as the plan rounds it up.
     double multiplyAdds = double(llvm::alignTo(n, 16)) * llvm::alignTo(k, 16) * llvm::alignTo(tokens, atOnce);
     std::string name =
-        ("mma.sync, " + llvm::Twine(atOnce) + " tokens x " + llvm::Twine(plan.tile->rows()) + " rows").str();
+        llvm::formatv("{0}, {1} tokens x {2} rows", plan.tile->wgmma ? "wgmma" : "mma.sync", atOnce, plan.tile->rows());
     return {name, true, plan.instructions, multiplyAdds / plan.cycles * rates.gigahertz, atOnce};
   }
   // 4 shifts, 16 masks, 6 matrices, two loads and what they need. The matrices bind: 4096 multiply-adds each, of 2048 a

@@ -16,6 +16,7 @@ namespace setun::nvptx {
 /// A typical device of an architecture.
 struct DeviceRates {
   double processors, gigahertz;
+  bool warpGroups = false; // has wgmma
   /// Instructions of single threads in a nanosecond: four warps a clock and processor.
   double lanes() const { return processors * gigahertz * 128; }
 };

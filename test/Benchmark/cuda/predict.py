@@ -25,7 +25,9 @@ CARDS = {  # bytes/s that memory gives, dense int8 and f32 operations/s: data sh
     "A100 80GB SXM": (2.039e12, 624e12, 19.5e12), "H100 SXM": (3.35e12, 1979e12, 67e12), "H200 SXM": (4.8e12, 1979e12, 67e12),
     "B200": (8.0e12, 4500e12, 75e12)}
 SHARE_OF_F32, HEAD_ROWS = 0.5, 8  # assumed; kDenseTokens of lib/Target/NVPTX/DenseKernels.h
-PREFILL_H100_MS = {16: 0.41, 32: 0.49, 64: 0.67, 128: 0.95, 256: 1.51, 512: 2.82, 1024: 5.03, 2048: 9.15}
+PREFILL_H100_MS = {  # by level
+    "sm_90": {16: 0.41, 32: 0.49, 64: 0.67, 128: 0.95, 256: 1.51, 512: 2.54, 1024: 4.84, 2048: 9.15},
+    "sm_90a": {16: 0.41, 32: 0.49, 64: 0.67, 128: 0.86, 256: 1.31, 512: 1.91, 1024: 3.18, 2048: 6.00}}
 
 
 def weight_bytes() -> int:
@@ -38,17 +40,18 @@ def head_bytes() -> int:
     return VOCABULARY * HIDDEN * 2
 
 
-def prefill(tokens: int, peak: float) -> float:
+def prefill(tokens: int, card: str) -> float:
     """Seconds of a prompt's products."""
-    return PREFILL_H100_MS[tokens] / 1e3 * CARDS["H100 SXM"][1] / peak
+    level = "sm_90a" if card.startswith(("H100", "H200")) else "sm_90"
+    return PREFILL_H100_MS[level][tokens] / 1e3 * CARDS["H100 SXM"][1] / CARDS[card][1]
 
 
 def decode(card: str, gap: float, position: int, batch: int = 1) -> float:
     """Tokens a second, of all sequences."""
-    bandwidth, peak, f32 = CARDS[card]
+    bandwidth, _, f32 = CARDS[card]
     read = SHARE_OF_BANDWIDTH * bandwidth
     cache = batch * LAYERS * 2 * KEY_VALUE_COLUMNS * 4 * position / read
-    products = max(weight_bytes() / read, prefill(batch, peak) if batch > HEAD_ROWS else 0)
+    products = max(weight_bytes() / read, prefill(batch, card) if batch > HEAD_ROWS else 0)
     head = max(head_bytes() * -(-batch // HEAD_ROWS) / read, batch * head_bytes() / (SHARE_OF_F32 * f32) if batch > 1 else 0)
     launches = KERNELS_A_LAYER * LAYERS + KERNELS_BESIDE
     return batch / (products + head + cache + launches * gap)
@@ -56,14 +59,14 @@ def decode(card: str, gap: float, position: int, batch: int = 1) -> float:
 
 def predictions() -> dict:
     found = {}
-    for card, (_, peak, _) in CARDS.items():
+    for card in CARDS:
         ways = {way: gap for way, gap in GAPS.items() if way != "graph + pdl" or "A100" not in card}
         rates = {f"decode at {position}, {way}, tokens/s": round(decode(card, gap, position))
                  for position in (0, 2048) for way, gap in ways.items()}
         for batch in (8, 32):
             rates |= {f"decode at {position}, {batch} at a time, {way}, tokens/s": round(decode(card, gap, position, batch))
                       for position in (0, 2048) for way, gap in ways.items() if way != "eager"}
-        found[card] = {**rates, **{f"prefill {tokens}, ms": round(1e3 * prefill(tokens, peak), 2) for tokens in (16, 512, 2048)}}
+        found[card] = {**rates, **{f"prefill {tokens}, ms": round(1e3 * prefill(tokens, card), 2) for tokens in (16, 512, 2048)}}
     return found
 
 

@@ -64,8 +64,8 @@ std::unique_ptr<CompiledKernels> CompiledKernels::compile(llvm::StringRef source
   return result->replaceBitcode(result->bitcode) ? std::move(result) : nullptr;
 }
 
-bool CompiledKernels::replaceBitcode(llvm::StringRef other) {
-  auto loaded = nvptx::DeviceEmulator::load(other);
+bool CompiledKernels::replaceBitcode(llvm::StringRef other, bool checkRaces) {
+  auto loaded = nvptx::DeviceEmulator::load(other, {/*seed=*/0, /*checkAccesses=*/true, checkRaces});
   if (!loaded) {
     llvm::logAllUnhandledErrors(loaded.takeError(), llvm::errs());
     return false;

@@ -49,7 +49,7 @@ public:
 
   /// What the emulator runs, and another version of it from now on; false if that cannot be read.
   llvm::StringRef getBitcode() const { return bitcode; }
-  bool replaceBitcode(llvm::StringRef other);
+  bool replaceBitcode(llvm::StringRef other, bool checkRaces = false);
 
 private:
   struct Host;

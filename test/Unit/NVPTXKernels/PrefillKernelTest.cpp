@@ -18,6 +18,7 @@
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -59,25 +60,25 @@ std::unique_ptr<CompiledKernels> compile(const PrefillTile &tile, const Shape &s
                        ") attributes {llvm.emit_c_interface} {\n  ternary.matmul ins(%x, %w : " + x + ", " + w +
                        ") outs(%acc : " + acc +
                        ") {encoding = #ternary.encoding<bits = 2, tile = [16, 16], interleave = 1>}\n  return\n}\n";
-  return CompiledKernels::compile(source, "canonicalize", shape.dependent ? "cuda:sm_90" : "cuda:sm_80",
-                                  [&](mlir::ModuleOp module) {
-                                    module.walk([&](ternary::MatmulOp op) {
-                                      DeviceBuilder b(op.getLoc(), op);
-                                      Product p = *Product::get(b, op);
-                                      DeviceProduct product = makePlainProduct(b, p);
-                                      product.dependent = shape.dependent;
-                                      if (shape.second) {
-                                        product.companions.push_back(shape.second);
-                                        product.columns = b.sub(p.n, b.index(shape.second));
-                                        product.epilogue = [p](DeviceBuilder &b, Value m, Value n, ValueRange sums) {
-                                          Value value = b.sub(b.add(sums[0], b.shl(sums[0], 1)), sums[1]);
-                                          b.store(value, p.acc, b.add(b.mul(m, p.accStride), n));
-                                        };
-                                      }
-                                      emitPrefillKernel(b, product, tile, shape.aligned);
-                                      op.erase();
-                                    });
-                                  });
+  const char *level = tile.wgmma ? "cuda:sm_90a" : shape.dependent ? "cuda:sm_90" : "cuda:sm_80";
+  return CompiledKernels::compile(source, "canonicalize", level, [&](mlir::ModuleOp module) {
+    module.walk([&](ternary::MatmulOp op) {
+      DeviceBuilder b(op.getLoc(), op);
+      Product p = *Product::get(b, op);
+      DeviceProduct product = makePlainProduct(b, p);
+      product.dependent = shape.dependent;
+      if (shape.second) {
+        product.companions.push_back(shape.second);
+        product.columns = b.sub(p.n, b.index(shape.second));
+        product.epilogue = [p](DeviceBuilder &b, Value m, Value n, ValueRange sums) {
+          Value value = b.sub(b.add(sums[0], b.shl(sums[0], 1)), sums[1]);
+          b.store(value, p.acc, b.add(b.mul(m, p.accStride), n));
+        };
+      }
+      emitPrefillKernel(b, product, tile, shape.aligned);
+      op.erase();
+    });
+  });
 }
 
 enum class Values { Random, AllPlusMin, AllMinusMax };
@@ -138,7 +139,7 @@ constexpr int64_t kSizes[] = {1, 15, 16, 17, 63, 64, 65, 255, 256, 1000};
 
 class PrefillKernelTest : public ::testing::TestWithParam<size_t> {
 protected:
-  const PrefillTile &tile() const { return getPrefillTiles()[GetParam()]; }
+  const PrefillTile &tile() const { return getPrefillTiles(/*warpGroups=*/true)[GetParam()]; }
 
   /// Each number of tokens, N and K, in combinations that the emulator can afford.
   void checkAll(const Shape &shape) {
@@ -184,26 +185,41 @@ TEST_P(PrefillKernelTest, KnownSizes) {
     EXPECT_EQ(check(*compiled, shape, shape.m, shape.n, shape.k, Values::Random, seed), "");
 }
 
+/// A call of an intrinsic, or inline assembly.
 bool isCall(llvm::CallInst &call, llvm::StringRef name) {
+  if (auto *assembly = llvm::dyn_cast<llvm::InlineAsm>(call.getCalledOperand()))
+    return llvm::StringRef(assembly->getAsmString()).starts_with(name);
   return call.getCalledFunction() && call.getCalledFunction()->getName().starts_with(name);
 }
 
-/// The kernel with `change` done to the call number `which` of those to `name`; empty if there are fewer.
+constexpr size_t kEach = ~size_t(0);
+
+/// The kernel with `change` done to the call number `which` of those to `name`, or to each; empty if there are fewer.
 std::string mutate(llvm::StringRef image, llvm::StringRef name, size_t which,
                    llvm::function_ref<void(llvm::CallInst &)> change) {
   llvm::LLVMContext context;
   auto module = llvm::cantFail(llvm::parseBitcodeFile({image, "kernel"}, context));
-  std::string changed;
+  size_t number = 0, changes = 0;
   for (llvm::Function &function : *module)
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : llvm::make_early_inc_range(block))
-        if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction); call && isCall(*call, name) && which-- == 0) {
+        if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+            call && isCall(*call, name) && (number++ == which || which == kEach)) {
           change(*call);
-          llvm::raw_string_ostream stream(changed);
-          llvm::WriteBitcodeToFile(*module, stream);
-          return changed;
+          ++changes;
         }
+  std::string changed;
+  if (changes) {
+    llvm::raw_string_ostream stream(changed);
+    llvm::WriteBitcodeToFile(*module, stream);
+  }
   return changed;
+}
+
+/// Of a wait: `more` groups may stay.
+void raiseWait(llvm::CallInst &call, uint64_t more) {
+  auto *groups = llvm::cast<llvm::ConstantInt>(call.getArgOperand(0));
+  call.setArgOperand(0, llvm::ConstantInt::get(groups->getType(), groups->getZExtValue() + more));
 }
 
 TEST_P(PrefillKernelTest, MutantsAreCaught) {
@@ -214,32 +230,50 @@ TEST_P(PrefillKernelTest, MutantsAreCaught) {
   auto run = [&](uint64_t seed) { return check(*compiled, shape, shape.m, shape.n, shape.k, Values::Random, seed); };
   ASSERT_EQ(run(1), "");
   std::string image = compiled->getBitcode().str();
+  auto isCaught = [&](const std::string &changed) {
+    if (!compiled->replaceBitcode(changed, /*checkRaces=*/tile().wgmma))
+      return true;
+    bool caught = false;
+    for (uint64_t seed = 0; seed < 6 && !caught; ++seed)
+      caught = !run(seed).empty();
+    return caught;
+  };
   auto expectCaught = [&](llvm::StringRef name, size_t least, llvm::function_ref<void(llvm::CallInst &)> change) {
     size_t which = 0;
     for (;; ++which) {
       std::string changed = mutate(image, name, which, change);
       if (changed.empty())
         break;
-      ASSERT_TRUE(compiled->replaceBitcode(changed));
-      bool caught = false;
-      for (uint64_t seed = 0; seed < 6 && !caught; ++seed)
-        caught = !run(seed).empty();
-      EXPECT_TRUE(caught) << name.str() << " " << which;
+      EXPECT_TRUE(isCaught(changed)) << name.str() << " " << which;
     }
     EXPECT_GE(which, least) << name.str();
   };
-  expectCaught("llvm.nvvm.cp.async.wait.group", 1, [](llvm::CallInst &call) {
-    auto *groups = llvm::cast<llvm::ConstantInt>(call.getArgOperand(0));
-    call.setArgOperand(0, llvm::ConstantInt::get(groups->getType(), groups->getZExtValue() + 1));
-  });
+  expectCaught("llvm.nvvm.cp.async.wait.group", 1, [](llvm::CallInst &call) { raiseWait(call, 1); });
   // In the loop, before sums take the activations' place, and before they are read.
-  expectCaught("llvm.nvvm.barrier", 3, [](llvm::CallInst &call) { call.eraseFromParent(); });
+  auto erase = [](llvm::CallInst &call) { call.eraseFromParent(); };
+  expectCaught("llvm.nvvm.barrier", 3, erase);
+  if (!tile().wgmma)
+    return;
+  expectCaught("llvm.nvvm.fence.proxy.async", 1, erase);
+  EXPECT_TRUE(isCaught(mutate(image, "llvm.nvvm.wgmma.commit_group", kEach, erase)));
+  // The four products of the stage in front may go on while the one behind it is filled, and none before them.
+  auto raised = [&](uint64_t more) {
+    return mutate(image, "llvm.nvvm.wgmma.wait_group", kEach, [&](llvm::CallInst &call) { raiseWait(call, more); });
+  };
+  EXPECT_FALSE(isCaught(raised(3)));
+  EXPECT_TRUE(isCaught(raised(4)));
+  expectCaught("wgmma.wait_group", 1, [](llvm::CallInst &call) {
+    auto *assembly = llvm::cast<llvm::InlineAsm>(call.getCalledOperand());
+    call.setCalledOperand(llvm::InlineAsm::get(assembly->getFunctionType(), "wgmma.wait_group.sync.aligned 1;",
+                                               assembly->getConstraintString(), /*hasSideEffects=*/true));
+  });
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiles, PrefillKernelTest, ::testing::Range<size_t>(0, getPrefillTiles().size()),
+INSTANTIATE_TEST_SUITE_P(Tiles, PrefillKernelTest, ::testing::Range<size_t>(0, getPrefillTiles(true).size()),
                          [](const ::testing::TestParamInfo<size_t> &info) {
-                           const PrefillTile &tile = getPrefillTiles()[info.param];
-                           return std::to_string(tile.tokens()) + "x" + std::to_string(tile.rows());
+                           const PrefillTile &tile = getPrefillTiles(true)[info.param];
+                           std::string size = std::to_string(tile.tokens()) + "x" + std::to_string(tile.rows());
+                           return (tile.wgmma ? "Groups" : "") + size;
                          });
 
 } // namespace

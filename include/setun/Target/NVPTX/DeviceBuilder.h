@@ -75,6 +75,25 @@ public:
   /// is column g, rows 4q + 16 r and three more; word r of c is row g + 8 (r / 2), column 2q + r % 2.
   Values mmaBytes(ValueRange a, ValueRange b, ValueRange c);
 
+  /// wgmma.m64nNk32 on signed bytes (sm_90a), by the 128 threads of four warps, whose number is a multiple of four. It
+  /// goes on by itself: sums may be used as sums of the next product alone, until all are waited for. Rows 16 w to 16 w
+  /// + 15 are those of warp w; a as in mmaBytes; with N = 2 * sums, words 4 i to 4 i + 3 of the sums are mmaBytes' c of
+  /// columns 8 i to 8 i + 7. `tokens` describes B in shared memory: see sharedMatrix.
+  Values groupMmaBytes(ValueRange a, Value tokens, ValueRange sums);
+  /// Registers as products may take them: what is written to them comes before. Sums of a product need it no more.
+  Values groupOperands(ValueRange registers);
+  /// The products since the last call become a group.
+  void commitProducts();
+  /// Until at most `groups` groups, the last ones, are not done.
+  void waitForProducts(int64_t groups);
+  /// The sums when all are done.
+  Values waitForProducts(ValueRange sums);
+  /// Bytes, N rows of 128, in shared memory from byte `at` on, as i64: 16 bytes number u of row r lie at 128 r + 16 (u
+  /// xor r % 8). Rows begin at multiples of 1024 bytes of `shared`; `at` may be 32 k more, for columns from 32 k on.
+  Value sharedMatrix(Value shared, Value at);
+  /// What this thread has written to shared memory is there for products after the next barrier.
+  void releaseToProducts();
+
   /// The i32 words of a vector of bytes or of wider numbers, and back.
   Value word(Value words, int64_t i) { return mlir::vector::ExtractOp::create(*this, words, i); }
 };

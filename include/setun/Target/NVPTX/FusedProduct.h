@@ -17,7 +17,8 @@ namespace nvptx {
 /// Replaces a product on buffers that stands in a region of --setun-group-steps, and what of that region its kernels
 /// can do as well: the quantizer before it and elementwise work on its sums after it. What they cannot stays.
 /// `dependent`: as of DeviceProduct.
-mlir::LogicalResult lowerGroupedProduct(mlir::RewriterBase &rewriter, ternary::MatmulOp op, bool dependent);
+mlir::LogicalResult lowerGroupedProduct(mlir::RewriterBase &rewriter, ternary::MatmulOp op, bool dependent,
+                                        bool warpGroups);
 
 } // namespace nvptx
 } // namespace setun

@@ -27,6 +27,7 @@ struct PrefillTile {
   int64_t chunks;                 // of a stage, a multiple of warpsK
   int64_t stages;                 // of activations in shared memory
   int64_t ahead;                  // stages that weights are read before they are used
+  bool wgmma = false; // four warps multiply together (sm_90a): 1, 1, 8, 1 groups and warps, 2 chunks, 1 ahead
 
   int64_t tokens() const { return kTokens * tokenTiles * warpsM; }
   int64_t rows() const { return kRows * groups * warpsN; }
@@ -35,16 +36,17 @@ struct PrefillTile {
   int64_t chunksOfWarp() const { return chunks / warpsK; }
 };
 
-/// The shapes that emitPrefillProduct chooses from.
-llvm::ArrayRef<PrefillTile> getPrefillTiles();
+/// The shapes that emitPrefillProduct chooses from; `warpGroups`: with those of sm_90a, which come last.
+llvm::ArrayRef<PrefillTile> getPrefillTiles(bool warpGroups);
 
 /// Launches the kernel of one tile shape, for m > 0 and K below kMaxColumns. With `aligned`, rows of x start at
 /// multiples of 16 bytes.
 void emitPrefillKernel(DeviceBuilder &b, const DeviceProduct &product, const PrefillTile &tile, bool aligned);
 
 /// What the choice among tiles goes by, of an H100: a block takes what its stages take, each the longest of what tensor
-/// cores, the second-level cache and a warp's own steps need, and something once. Blocks take turns on `processors`.
+/// cores, the caches and a warp's own steps need, and something once. Blocks take turns on `processors`.
 constexpr int64_t kProcessors = 132, kMmaCycles10 = 64 /* tenths, of a quarter processor */, kL2BytesPerCycle = 28;
+constexpr int64_t kWgmmaPerCycle = 3891 /* multiply-adds of a processor: 95% of its peak */, kL1BytesPerCycle = 128;
 int64_t getStageCycles(const PrefillTile &tile);
 int64_t getBlockCycles(const PrefillTile &tile);
 
@@ -54,7 +56,7 @@ struct PrefillPlan {
   double cycles = 0;
   double instructions = 0; // of a thread, a multiply-add
 };
-PrefillPlan getPrefillPlan(int64_t m, int64_t rows, int64_t k, int64_t processors = kProcessors);
+PrefillPlan getPrefillPlan(int64_t m, int64_t rows, int64_t k, bool warpGroups, int64_t processors = kProcessors);
 
 /// Sums are 64 times as large until they are done, and must fit int32: 64 * 128 * K < 2^31.
 constexpr int64_t kMaxColumns = 1 << 18;

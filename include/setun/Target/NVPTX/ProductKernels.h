@@ -46,6 +46,8 @@ struct DeviceProduct {
   /// Launched while the kernel before may still run (sm_90 and later): the kernel asks for weights first and waits for
   /// that kernel's end before it reads or writes anything else. Its pointers must not be noalias or readonly.
   bool dependent = false;
+  /// For sm_90a alone: prefill kernels may use wgmma.
+  bool warpGroups = false;
 };
 
 /// Whether a decode kernel can take a prologue: K is known, and a token fits in shared memory.
@@ -57,8 +59,8 @@ DeviceProduct makePlainProduct(DeviceBuilder &b, const Product &p);
 /// Decode: 2-bit weights, dp4a, 16-byte loads, several rows a warp; exact for any m, meant for up to kDecodeTokens.
 constexpr int64_t kDecodeTokens = 8;
 void emitDecodeProduct(DeviceBuilder &b, const DeviceProduct &product);
-/// Prefill: int8 tensor cores, for any m; meant for more than kDecodeTokens. One or two companions; no prologue. What an
-/// epilogue reads, no other call of it may write: reading is moved before the writing of its neighbours.
+/// Prefill: int8 tensor cores, for any m; meant for more than kDecodeTokens. One or two companions; no prologue. What
+/// an epilogue reads, no other call of it may write: reading is moved before the writing of its neighbours.
 void emitPrefillProduct(DeviceBuilder &b, const DeviceProduct &product);
 /// Additions and subtractions alone, any activation type, grouped scales too; no prologue.
 void emitAdditionProduct(DeviceBuilder &b, const DeviceProduct &product);
