@@ -17,6 +17,9 @@
 // CHECK: gpu.func @root(%{{.*}}: !llvm.ptr, %[[X:.*]]: f32)
 // CHECK-NOT: math.
 // CHECK: llvm.call_intrinsic "llvm.sqrt"(%[[X]]) : (f32) -> f32
+// Tensor cores that read shared memory themselves want whole patterns of exchanged rows.
+// CHECK: gpu.func @matrices
+// CHECK-SAME: {llvm.align = 1024 : i64}
 // What is no kernel stays as it is.
 // CHECK: gpu.func @helper(%{{.*}}: f32) {
 gpu.module @k {
@@ -28,6 +31,10 @@ gpu.module @k {
   }
   gpu.func @root(%x: f32) kernel {
     %0 = math.sqrt %x : f32
+    gpu.return
+  }
+  gpu.func @matrices() workgroup(%shared: memref<2048xi8, #gpu.address_space<workgroup>>) kernel {
+    llvm.inline_asm has_side_effects "wgmma.fence.sync.aligned;", "" : () -> ()
     gpu.return
   }
   gpu.func @helper(%x: f32) {
