@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--emulate", action="store_true")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    plan = {}
+    plan = {"target": options.target}
     options.folder.mkdir(parents=True)
     for part in options.only.split(","):
         (options.folder / part).mkdir()

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-SHAPES = [(1, 1), (17, 33), (130, 257), (100, 1000)]  # rows, columns
+SHAPES = [(1, 1), (17, 33), (130, 257), (100, 1000), (16900, 208)]  # rows, columns; the last one is for large tiles of tokens that lie well
 TOKENS = [1, 2, 5, 8, 9, 16, 33, 130]
 CODES = "#ternary.encoding<bits = 2, tile = [1, 4], interleave = 1>"
 

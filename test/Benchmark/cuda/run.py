@@ -4,7 +4,7 @@ Needs Python 3.10, a driver and nothing else. One table and one JSON of
     products    odd shapes through the device's kernels: exactly the integers expected, or which file differs
     parity      rules (c) and (d) of docs/parity.md on the shipped model; how long its greedy tokens are the processor's
     decode      the 2B shape token by token, 1, 8 and 32 sequences at a time, at positions 0 and 2048
-    prefill     the 2B shape, prompts of 16, 512 and 2048 tokens
+    prefill     the 2B shape, prompts of 16, 512 and 2048 tokens; on Hopper with wgmma and without
 Exit code 0: all was right. 1: something is wrong, or did not run. 77: no device.
 """
 
@@ -22,6 +22,7 @@ import fill
 import parity
 
 MODES = {"eager": {"SETUN_CUDA_GRAPH": "0", "SETUN_CUDA_PDL": "0"}, "graph": {"SETUN_CUDA_PDL": "0"}, "graph + pdl": {}}
+PLAIN = "graph + pdl, level sm_90"  # on a card that takes sm_90a
 PROMPTS, POSITIONS, STEPS = [16, 512, 2048], [0, 2048], 256
 LIMIT = 470  # seconds for everything
 
@@ -40,7 +41,7 @@ class Bench:
         command = [str(self.folder / part / model), "--device", "cuda", *map(str, flags)]
         environment = {k: v for k, v in os.environ.items() if k not in ("SETUN_CUDA_GRAPH", "SETUN_CUDA_PDL", "SETUN_TARGET")}
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=left, env={**environment, **MODES[mode]})
+            done = subprocess.run(command, capture_output=True, text=True, timeout=left, env={**environment, **MODES.get(mode, {"SETUN_TARGET": "sm_90"})})
         except subprocess.TimeoutExpired:
             raise RuntimeError("took longer than the time that was left") from None
         if done.returncode:
@@ -61,16 +62,23 @@ class Bench:
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             self.row(part, test, error=str(error) or type(error).__name__)
 
+    def has_two_levels(self) -> bool:
+        """Whether the card takes sm_90a and the programs hold sm_90 as well."""
+        names = self.plan["target"].split(",")
+        return self.card.capability == [9, 0] and ("cuda" in names or {"sm_90a", "sm_90"} <= set(names))
+
     def products(self) -> None:
         for tokens in self.plan["products"]["tokens"]:
             self.attempt("products", f"{tokens} tokens", lambda: self.products_of(tokens))
+            if self.has_two_levels():
+                self.attempt("products", f"{tokens} tokens, level sm_90", lambda: self.products_of(tokens, PLAIN))
 
-    def products_of(self, tokens: int) -> dict:
+    def products_of(self, tokens: int, mode: str = "graph + pdl") -> dict:
         inputs = self.folder / "products" / str(tokens)
         shapes = self.plan["products"]["shapes"]
         flags = [f for i in range(len(shapes)) for f in ("--input", f"x{i}={inputs / f'x{i}.npy'}")]
         with tempfile.TemporaryDirectory() as out:
-            self.program("products", *flags, "--output-dir", out)
+            self.program("products", *flags, "--output-dir", out, mode=mode)
             wrong = [shape for i, shape in enumerate(shapes)
                      if parity.load(pathlib.Path(out) / f"y{i}.npy") != parity.load(inputs / "expected" / f"y{i}.npy")]
         return {"exact": len(shapes) - len(wrong), "of": len(shapes), **({"error": f"wrong sums: {wrong}"} if wrong else {})}
@@ -126,7 +134,7 @@ class Bench:
             for mode in MODES if batch == 1 else ["graph", "graph + pdl"]:
                 for position in POSITIONS:
                     self.attempt("2b", f"decode at {position}, {batch} at a time, {mode}", lambda: decode(batch, mode, position))
-        for mode in MODES:
+        for mode in [*MODES, PLAIN] if self.has_two_levels() else MODES:
             self.prefill(mode, bandwidth, peak, read, operations)
 
     def prefill(self, mode: str, bandwidth: float, peak: float | None, read: int, operations: int) -> None:
