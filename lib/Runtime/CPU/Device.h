@@ -46,6 +46,7 @@ typedef struct setun_device_draw {
   const void *logits, *options;
   void *memory;
   bool draws, ranks, shares; /* not the likeliest; top-k and top-p leave something out */
+  int64_t place, places;     /* of the result among the run's tokens, and how many the run may draw */
 } setun_device_draw;
 
 enum { SETUN_DEVICE_TOKENS = 256 };
@@ -85,7 +86,7 @@ typedef struct setun_device_driver {
   /* The index of the largest logit becomes the run's token, of each of at most SETUN_DEVICE_TOKENS rows one behind the
    * other; -1 when the code has no kernel for it. */
   int (*argmax)(setun_queue *queue, setun_dtype dtype, const void *logits, int64_t vocabulary, int64_t rows);
-  /* The token drawn, as setun_draw_options tells, becomes the run's; -1 when the code has no kernels for it. */
+  /* The token drawn, as setun_draw_options tells, becomes one of the run's; -1 when the code has no kernels for it. */
   int (*draw)(setun_queue *queue, const setun_device_draw *draw);
   /* Waits, and gives the first token. `drop`: what was not enqueued yet need not be, and faults are not looked for. */
   int (*finish)(setun_queue *queue, bool drop, int64_t *token, setun_message message);

@@ -129,8 +129,8 @@ struct setun_session {
     bool follow; /* the next run makes it */
     bool ready;  /* `tokens` are of the last run */
   } argmax;
-  struct setun_drawing *drawing; /* draw.c; NULL until the device is asked to draw */
-  char detail[256];              /* of the device's last failure, with "; " before */
+  struct setun_drawing *drawings; /* draw.c: of each row that the device was asked to draw from */
+  char detail[256];               /* of the device's last failure, with "; " before */
   char error[768];
 };
 

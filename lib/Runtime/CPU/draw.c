@@ -14,6 +14,8 @@
 #include <string.h>
 
 typedef struct setun_drawing {
+  struct setun_drawing *next;
+  int64_t place;               /* among the tokens of a run */
   setun_draw_options asked;    /* what the next answer is for, or the last one was */
   setun_bias *biases, *sorted; /* as given; by token, on their way to the device */
   int64_t *history;            /* what the device has counted, */
@@ -22,6 +24,7 @@ typedef struct setun_drawing {
   bool lost;                   /* nobody knows what the device has counted */
   uint32_t argument;
   int64_t row, vocabulary, answer;
+  int idle;                                             /* runs since it was asked for */
   bool follow, ready;                                   /* the next run makes the answer; it is there */
   const void *given;                                    /* the options of the run that is being made */
   setun_block options, memory, bias_block, token_block; /* of the device */
@@ -48,28 +51,47 @@ void setun_draw_tell(const setun_sampler *sampler, int64_t vocabulary, setun_dra
 }
 
 void setun_draw_forget(setun_session *session) {
-  if (session->drawing)
-    session->drawing->follow = session->drawing->ready = false;
+  for (setun_drawing *d = session->drawings; d; d = d->next)
+    d->follow = d->ready = false;
 }
 
 void setun_draw_close(setun_session *session) {
-  setun_drawing *d = session->drawing;
-  if (!d)
-    return;
-  setun_session_release(session, &d->options);
-  setun_session_release(session, &d->memory);
-  setun_session_release(session, &d->bias_block);
-  setun_session_release(session, &d->token_block);
-  free(d->biases);
-  free(d->sorted);
-  free(d->history);
-  free(d);
-  session->drawing = NULL;
+  for (setun_drawing *d = session->drawings, *next; d; d = next) {
+    next = d->next;
+    setun_session_release(session, &d->options);
+    setun_session_release(session, &d->memory);
+    setun_session_release(session, &d->bias_block);
+    setun_session_release(session, &d->token_block);
+    free(d->biases);
+    free(d->sorted);
+    free(d->history);
+    free(d);
+  }
+  session->drawings = NULL;
+}
+
+/* That of a row: its own, or one that nobody has asked for a while, or a new one; NULL where there are too many or no
+ * memory. */
+static setun_drawing *find_drawing(setun_session *session, uint32_t index, int64_t row) {
+  int64_t count = 0;
+  setun_drawing **last = &session->drawings, *idle = NULL;
+  for (; *last; last = &(*last)->next, ++count) {
+    if ((*last)->argument == index && (*last)->row == row)
+      return *last;
+    idle = idle || (*last)->idle < 2 ? idle : *last;
+  }
+  if (!idle) {
+    if (count == SETUN_DEVICE_TOKENS || !(idle = *last = calloc(1, sizeof **last)))
+      return NULL;
+    idle->place = count;
+  }
+  idle->argument = index;
+  idle->row = row;
+  return idle;
 }
 
 /* Enqueues the kernels. Returns -1 when there are none. */
-static int enqueue(setun_session *session, const void *options) {
-  const setun_drawing *d = session->drawing;
+static int enqueue(setun_session *session, const setun_drawing *d, const void *options, int64_t place, int64_t places) {
   const setun_argument *argument = &session->program->model->arguments[d->argument];
   const setun_slot *slot = &session->slots[d->argument];
   int64_t start = setun_find_row(slot, argument->rank, d->row);
@@ -82,7 +104,9 @@ static int enqueue(setun_session *session, const void *options) {
                             d->memory.data,
                             d->asked.draws != 0,
                             d->asked.top_k < d->vocabulary,
-                            d->asked.top_p < 1};
+                            d->asked.top_p < 1,
+                            place,
+                            places};
   return session->program->driver->draw(session->queue, &draw);
 }
 
@@ -103,13 +127,11 @@ static bool remember(setun_drawing *d, const int64_t *tokens, size_t count) {
   return true;
 }
 
-void setun_draw_prepare(setun_session *session) {
-  setun_drawing *d = session->drawing;
+static void prepare(setun_session *session, setun_drawing *d) {
   const setun_device_driver *driver = session->program->driver;
-  if (!d)
-    return;
   d->ready = false;
   d->given = NULL;
+  d->idle += d->idle < 2;
   if (!d->follow)
     return;
   d->follow = false; /* unless it is asked for */
@@ -126,19 +148,28 @@ void setun_draw_prepare(setun_session *session) {
   d->lost |= d->asked.has_history; /* until it has run */
 }
 
+void setun_draw_prepare(setun_session *session) {
+  for (setun_drawing *d = session->drawings; d; d = d->next)
+    prepare(session, d);
+}
+
 void setun_draw_follow(setun_session *session) {
-  setun_drawing *d = session->drawing;
-  if (d && d->given)
-    d->ready = enqueue(session, d->given) == 0;
+  int64_t places = 0;
+  for (setun_drawing *d = session->drawings; d; d = d->next)
+    places = d->given ? d->place + 1 : places;
+  for (setun_drawing *d = session->drawings; d; d = d->next)
+    if (d->given)
+      d->ready = enqueue(session, d, d->given, d->place, places) == 0;
 }
 
 void setun_draw_end(setun_session *session, bool failed) {
-  setun_drawing *d = session->drawing;
-  if (!d || !d->given)
-    return;
-  d->ready &= !failed;
-  d->lost &= !(d->ready && d->asked.has_history);
-  d->answer = session->argmax.token;
+  for (setun_drawing *d = session->drawings; d; d = d->next) {
+    if (!d->given)
+      continue;
+    d->ready &= !failed;
+    d->lost &= !(d->ready && d->asked.has_history);
+    d->answer = session->program->driver->tokens(session->queue)[d->place];
+  }
 }
 
 /*===-- By itself ---------------------------------------------------------===*/
@@ -181,10 +212,8 @@ static int bring(setun_session *session, setun_block *block, const void *data, s
 }
 
 /* Biases in order of their tokens, those of one token as they were given. */
-static int bring_biases(setun_session *session, const setun_sampling *o, bool *known) {
-  setun_drawing *d = session->drawing;
-  *known = d->asked.num_biases == (int64_t)o->num_biases && same_biases(d, o);
-  if (*known || !o->num_biases)
+static int bring_biases(setun_session *session, setun_drawing *d, const setun_sampling *o) {
+  if (!o->num_biases || (d->asked.num_biases == (int64_t)o->num_biases && same_biases(d, o)))
     return 0;
   const setun_bias **order = malloc(o->num_biases * sizeof *order);
   free(d->biases);
@@ -206,9 +235,8 @@ static int bring_biases(setun_session *session, const setun_sampling *o, bool *k
 }
 
 /* What the device has not counted yet; everything where that is not a continuation. */
-static int bring_history(setun_session *session, const setun_sampler *sampler, const int64_t *history, size_t size,
-                         setun_draw_options *options) {
-  setun_drawing *d = session->drawing;
+static int bring_history(setun_session *session, setun_drawing *d, const setun_sampler *sampler, const int64_t *history,
+                         size_t size, setun_draw_options *options) {
   if (!options->has_history)
     return 0;
   if (!same_history(d, sampler, history, size)) {
@@ -230,15 +258,14 @@ static int bring_history(setun_session *session, const setun_sampler *sampler, c
   return 0;
 }
 
-static int bring_all(setun_session *session, const setun_sampler *sampler, const int64_t *history, size_t size) {
-  setun_drawing *d = session->drawing;
+static int bring_all(setun_session *session, setun_drawing *d, const setun_sampler *sampler, const int64_t *history,
+                     size_t size) {
   const setun_sampling *o = &sampler->options;
   size_t bytes = sizeof(setun_draw_memory) + (size_t)d->vocabulary * SETUN_DRAW_BYTES_A_TOKEN;
   setun_draw_options options;
-  bool known;
   setun_draw_tell(sampler, d->vocabulary, &options);
-  if (setun_session_reserve(session, &d->memory, bytes, false) || bring_biases(session, o, &known) ||
-      bring_history(session, sampler, history, size, &options))
+  if (setun_session_reserve(session, &d->memory, bytes, false) || bring_biases(session, d, o) ||
+      bring_history(session, d, sampler, history, size, &options))
     return -1;
   options.biases = (uint64_t)(uintptr_t)d->bias_block.data;
   d->asked = options;
@@ -246,19 +273,19 @@ static int bring_all(setun_session *session, const setun_sampler *sampler, const
 }
 
 /* Asks the device now. Returns 1 when it has no kernels. */
-static int ask(setun_session *session, const setun_sampler *sampler, const int64_t *history, size_t size) {
-  setun_drawing *d = session->drawing;
+static int ask(setun_session *session, setun_drawing *d, const setun_sampler *sampler, const int64_t *history,
+               size_t size) {
   const setun_device_driver *driver = session->program->driver;
   char text[512] = "";
   int64_t ignored;
-  if (bring_all(session, sampler, history, size)) {
+  if (bring_all(session, d, sampler, history, size)) {
     (void)setun_session_fail(session, "out of memory: a draw of %lld tokens%s", (long long)d->vocabulary,
                              session->detail);
     (void)setun_session_wait(session); /* what was brought is the caller's */
     return -1;
   }
   driver->begin(session->queue, NULL);
-  if (enqueue(session, d->options.data)) {
+  if (enqueue(session, d, d->options.data, 0, 1)) {
     (void)driver->finish(session->queue, true, &ignored, (setun_message){text, sizeof text});
     return 1;
   }
@@ -278,18 +305,15 @@ int setun_sample_on_device(setun_session *session, setun_sampler *sampler, const
   int64_t vocabulary = session->slots[index].dims[argument->rank - 1];
   if (!session->queue || argument->dtype == SETUN_F64 || vocabulary < 1 || vocabulary > INT32_MAX)
     return 1;
-  setun_drawing *d = session->drawing;
-  if (!d && !(d = session->drawing = calloc(1, sizeof *d)))
-    return setun_session_fail(session, "out of memory");
-  bool there = d->ready && d->argument == index && d->row == row && d->vocabulary == vocabulary &&
-               is_answer(d, sampler, history, history_size);
-  if (!there) {
+  setun_drawing *d = find_drawing(session, index, row);
+  if (!d)
+    return 1;
+  d->idle = 0;
+  if (!d->ready || d->vocabulary != vocabulary || !is_answer(d, sampler, history, history_size)) {
     d->follow = d->ready = false;
     d->lost |= d->vocabulary != vocabulary;
-    d->argument = index;
-    d->row = row;
     d->vocabulary = vocabulary;
-    int status = ask(session, sampler, history, history_size);
+    int status = ask(session, d, sampler, history, history_size);
     if (status)
       return status;
   }

@@ -31,13 +31,18 @@ int setun_cuda_draw(setun_queue *queue, const setun_device_draw *draw) {
   for (int i = 0; i < COUNT; ++i)
     if ((found[i] = setun_cuda_find_kernel(code, kernels[i].name)) < 0)
       return -1;
+  size_t tokens = ((size_t)draw->places * sizeof(int64_t) + SETUN_ALIGNMENT - 1) / SETUN_ALIGNMENT * SETUN_ALIGNMENT;
+  queue->tokens = tokens > queue->tokens ? tokens : queue->tokens;
   struct {
     CUdeviceptr frame, options, logits;
     int64_t vocabulary;
     CUdeviceptr memory, token;
-  } params = {queue->mailbox_on_device + CUDA_FRAME, (CUdeviceptr)(uintptr_t)draw->options,
-              (CUdeviceptr)(uintptr_t)draw->logits,  draw->vocabulary,
-              (CUdeviceptr)(uintptr_t)draw->memory,  queue->mailbox_on_device + CUDA_FRAME - queue->tokens};
+  } params = {queue->mailbox_on_device + CUDA_FRAME,
+              (CUdeviceptr)(uintptr_t)draw->options,
+              (CUdeviceptr)(uintptr_t)draw->logits,
+              draw->vocabulary,
+              (CUdeviceptr)(uintptr_t)draw->memory,
+              queue->mailbox_on_device + CUDA_FRAME - queue->tokens + (size_t)draw->place * sizeof(int64_t)};
   for (int i = 0; i < COUNT; ++i) {
     setun_launch launch = {.kernel = (uint32_t)found[i],
                            .grid = {kernels[i].spans ? (uint32_t)((chunks + span - 1) / span) : 1, 1, 1},

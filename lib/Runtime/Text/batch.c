@@ -83,11 +83,18 @@ static int draw(setun_lm *lm, sequence *s, int64_t b, int64_t *likeliest, bool *
     *known = true;
     *token = likeliest[b];
   } else {
-    const float *logits = setun_lm_logits(lm);
-    if (!logits)
-      return -1;
+    int64_t row = (b + 1) * lm->logits_each - 1;
+    int status = 1;
     setun_sampler_count_from(sampler, (size_t)s->request->count);
-    *token = setun_sample(sampler, logits + b * lm->vocabulary, lm->vocabulary, s->tokens, (size_t)s->length);
+    if (lm->unread)
+      status = setun_sample_on_device(lm->session, sampler, lm->logits.name, row, s->tokens, (size_t)s->length, token);
+    if (status < 0)
+      return setun_lm_fail(lm, "%s", setun_error(lm->session));
+    const float *logits = status ? setun_lm_logits(lm) : NULL;
+    if (status && !logits)
+      return -1;
+    if (status)
+      *token = setun_sample(sampler, logits + b * lm->vocabulary, lm->vocabulary, s->tokens, (size_t)s->length);
   }
   return *token < 0 ? setun_lm_fail(lm, "the logits of token %lld are no numbers", (long long)s->length) : 0;
 }
