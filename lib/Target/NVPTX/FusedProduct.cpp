@@ -26,28 +26,28 @@ using namespace setun::nvptx;
 namespace {
 
 /// Where the sums go that an operand of an elementwise operation reads: acc[m, n] for n from `offset` on, `sizes` the
-/// parts that the columns are seen as.
+/// parts that the columns are seen as, `rows` those of the rows (sequences, positions) where they are more than one.
 struct SumView {
   int64_t offset = 0;
-  SmallVector<int64_t> sizes; // of all dimensions but the first; their product is the number of columns
+  SmallVector<int64_t> sizes; // their product is the number of columns
+  SmallVector<OpFoldResult> rows;
   int64_t columns() const { return llvm::product_of(sizes); }
 };
 
 /// How `buffer` views `acc`; none if it is another buffer or another kind of view.
 std::optional<SumView> viewOf(Value buffer, Value acc) {
   auto type = cast<MemRefType>(buffer.getType());
-  auto sizes = type.getShape().drop_front();
-  if (ShapedType::isDynamicShape(sizes))
-    return std::nullopt;
-  SumView view{0, SmallVector<int64_t>(sizes)};
+  SumView view;
   while (buffer != acc) {
     Operation *op = buffer.getDefiningOp();
     if (auto cast = dyn_cast_or_null<memref::CastOp>(op)) {
       buffer = cast.getSource();
     } else if (auto expand = dyn_cast_or_null<memref::ExpandShapeOp>(op)) {
       SmallVector<ReassociationIndices> groups = expand.getReassociationIndices();
-      if (groups.size() != 2 || groups.front().size() != 1)
+      if (groups.size() != 2 || !view.rows.empty())
         return std::nullopt;
+      if (groups.front().size() > 1)
+        view.rows = llvm::to_vector(ArrayRef(expand.getMixedOutputShape()).take_front(groups.front().size()));
       buffer = expand.getSrc();
     } else if (auto part = dyn_cast_or_null<memref::SubViewOp>(op)) {
       if (part.getType().getRank() != 2 || part.getSourceType().getRank() != 2 || part.getStaticOffsets()[0] != 0 ||
@@ -60,7 +60,14 @@ std::optional<SumView> viewOf(Value buffer, Value acc) {
       return std::nullopt;
     }
   }
-  return view;
+  view.sizes = llvm::to_vector(type.getShape().drop_front(std::max<size_t>(view.rows.size(), 1)));
+  return ShapedType::isDynamicShape(view.sizes) ? std::nullopt : std::optional(view);
+}
+
+/// What an expanded buffer is another view of.
+Value getExpanded(Value buffer) {
+  auto expand = buffer.getDefiningOp<memref::ExpandShapeOp>();
+  return expand ? expand.getSrc() : buffer;
 }
 
 /// An elementwise operation on sums.
@@ -73,10 +80,11 @@ struct Consumer {
 struct GroupedProduct {
   ternary::MatmulOp op;
   Operation *quantize = nullptr;
-  SmallVector<linalg::GenericOp> scales; // one-dimensional, on the quantizer's scale
+  SmallVector<linalg::GenericOp> scales; // on the quantizer's scale, element by element
   SmallVector<Consumer> consumers;
   SmallVector<int64_t> companions{0};
-  bool storesSums = false; // somebody reads them from memory
+  SmallVector<linalg::GenericOp> inlined; // those of the scales that only consumers read: computed where they are read
+  bool storesSums = false;                // somebody reads them from memory
 };
 
 /// What of the group's operations the product's kernels take over.
@@ -120,15 +128,29 @@ struct Reader {
           !(generic && readConsumer(generic)))
         group.storesSums = true;
     }
+    llvm::copy_if(group.scales, std::back_inserter(group.inlined), [&](linalg::GenericOp op) { return isInline(op); });
+  }
+
+  /// Whether nobody but consumers reads what `scale` makes. One kernel less, for a division more an element.
+  bool isInline(linalg::GenericOp scale) const {
+    Value made = scale.getOutputs().front();
+    return scale->hasAttr(kLocalAttr) && !scale.payloadUsesValueFromOperand(scale.getDpsInitOperand(0)) &&
+           llvm::all_of(made.getUses(), [&](OpOperand &use) {
+             auto isReader = [&](const Consumer &consumer) {
+               return consumer.op == use.getOwner() && linalg::GenericOp(consumer.op).isDpsInput(&use);
+             };
+             return use.getOwner() == scale || llvm::any_of(group.consumers, isReader);
+           });
   }
 
   static unsigned quantizedOf(Operation *op) { return op->getNumOperands() - 2; }
   static Value scaleOf(Operation *op) { return op->getOperands().back(); }
 
   bool readScale(linalg::GenericOp generic) {
-    if (!group.quantize || generic.getNumLoops() != 1 || generic.getNumDpsInputs() != 1 ||
-        generic.getNumDpsInits() != 1 || generic.getInputs().front() != scaleOf(group.quantize) ||
-        generic.hasIndexSemantics())
+    if (!group.quantize || generic.getNumLoops() != generic.getNumParallelLoops() || generic.getNumDpsInputs() != 1 ||
+        generic.getNumDpsInits() != 1 || getExpanded(generic.getInputs().front()) != scaleOf(group.quantize) ||
+        generic.hasIndexSemantics() ||
+        !llvm::all_of(generic.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
       return false;
     group.scales.push_back(generic);
     return true;
@@ -148,7 +170,7 @@ struct Reader {
       std::optional<SumView> view = viewOf(input, acc);
       AffineMap here = generic.getIndexingMapsArray()[i];
       if (!view || !here.isPermutation() || (map && map != here) ||
-          (!views.empty() && view->sizes != views.front().second.sizes))
+          (!views.empty() && (view->sizes != views.front().second.sizes || view->rows != views.front().second.rows)))
         return false;
       map = here;
       views.push_back({i, *view});
@@ -164,7 +186,9 @@ struct Reader {
       return false;
     for (auto &[i, view] : views)
       consumer.sums[i] = paired ? view.offset / columns : 0;
-    consumer.view = paired ? SumView{0, views.front().second.sizes} : views.front().second;
+    consumer.view = views.front().second;
+    if (paired)
+      consumer.view.offset = 0;
     group.consumers.push_back(consumer);
     return true;
   }
@@ -210,16 +234,19 @@ Values applyMap(DeviceBuilder &b, AffineMap map, ValueRange indices) {
 }
 
 /// Evaluates one consumer at (m, n). `known` has the values of buffers that were not written.
-void emitConsumer(DeviceBuilder &b, const Consumer &consumer, Value m, Value n, ValueRange sums,
-                  llvm::function_ref<Value(Value buffer)> known) {
+void emitConsumer(DeviceBuilder &b, const Consumer &consumer, ArrayRef<linalg::GenericOp> inlined, Value m, Value n,
+                  ValueRange sums, llvm::function_ref<Value(Value buffer)> known) {
   linalg::GenericOp op = consumer.op;
-  // n as the view's dimensions, and those as the loops'.
+  // m and n as the view's dimensions, and those as the loops'.
   Values parts{m};
+  if (!consumer.view.rows.empty())
+    parts =
+        LoopEmitter(b, b.getLoc()).delinearize(m, getValueOrCreateConstantIndexOp(b, b.getLoc(), consumer.view.rows));
   Value rest = b.sub(n, b.index(consumer.view.offset));
   int64_t below = consumer.view.columns();
-  for (int64_t size : consumer.view.sizes) {
+  for (auto [i, size] : llvm::enumerate(consumer.view.sizes)) {
     below /= size;
-    parts.push_back(below == 1 && parts.size() == consumer.view.sizes.size() ? rest : b.div(rest, b.index(below)));
+    parts.push_back(below == 1 && i + 1 == consumer.view.sizes.size() ? rest : b.div(rest, b.index(below)));
     rest = b.rem(rest, b.index(below));
   }
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
@@ -228,6 +255,15 @@ void emitConsumer(DeviceBuilder &b, const Consumer &consumer, Value m, Value n, 
   for (auto [part, expr] : llvm::zip_equal(parts, ofSums.getResults()))
     indices[cast<AffineDimExpr>(expr).getPosition()] = part;
 
+  auto read = [&](Value buffer, ValueRange at) -> Value {
+    for (linalg::GenericOp scale : inlined)
+      if (scale.getOutputs().front() == buffer) {
+        Value source = memref::LoadOp::create(b, scale.getInputs().front(), at);
+        Value none = b.constant(cast<MemRefType>(buffer.getType()).getElementType(), 0);
+        return inlineBody(b, scale, {source, none}, at).front();
+      }
+    return memref::LoadOp::create(b, buffer, at);
+  };
   Values arguments;
   for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
     auto type = dyn_cast<MemRefType>(operand.getType());
@@ -241,7 +277,7 @@ void emitConsumer(DeviceBuilder &b, const Consumer &consumer, Value m, Value n, 
     else if (op.isDpsInit(&op->getOpOperand(i)) && !op.payloadUsesValueFromOperand(&op->getOpOperand(i)))
       arguments.push_back(b.constant(type.getElementType(), 0));
     else
-      arguments.push_back(memref::LoadOp::create(b, operand, applyMap(b, maps[i], indices)));
+      arguments.push_back(read(operand, applyMap(b, maps[i], indices)));
   }
   Values results = inlineBody(b, op, arguments, indices);
   for (auto [i, result] : llvm::enumerate(results))
@@ -257,7 +293,8 @@ Epilogue makeEpilogue(const GroupedProduct &group, const Product &p,
         b.store(sum, p.acc, b.add(b.mul(m, p.accStride), b.add(n, b.index(offset))));
     for (const Consumer &consumer : group.consumers) {
       auto emit = [&] {
-        emitConsumer(b, consumer, m, n, sums, [&](Value buffer) { return known ? known(b, buffer) : Value(); });
+        emitConsumer(b, consumer, group.inlined, m, n, sums,
+                     [&](Value buffer) { return known ? known(b, buffer) : Value(); });
       };
       int64_t first = consumer.view.offset, last = first + consumer.view.columns();
       Value inside;
@@ -367,7 +404,8 @@ LogicalResult nvptx::lowerGroupedProduct(RewriterBase &rewriter, ternary::Matmul
     if (group.quantize)
       b.clone(*group.quantize);
     for (linalg::GenericOp scale : group.scales)
-      b.clone(*scale);
+      if (!llvm::is_contained(group.inlined, scale))
+        b.clone(*scale);
   };
   auto prefill = [&] {
     separate();

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "setun/Target/NVPTX/FusedProduct.h"
 #include "setun/Target/NVPTX/Passes.h"
 
 #include "setun/Dialect/Ternary/IR/Ternary.h"
@@ -63,20 +64,37 @@ bool dependsAround(Operation *op, const Group &group, DenseSet<Operation *> &see
   return false;
 }
 
+/// Whether `op` computes on each of the quantizer's scales by itself.
+bool isOnScales(Operation *op, Value scales) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || !isElementwise(op) || generic.getNumDpsInputs() != 1 || generic.getNumDpsInits() != 1 ||
+      generic.hasIndexSemantics() ||
+      !llvm::all_of(generic.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
+    return false;
+  // Rows of several sequences may be seen as [sequences, positions].
+  Value input = generic.getInputs().front();
+  if (auto expand = input.getDefiningOp<tensor::ExpandShapeOp>())
+    input = expand.getSrc();
+  return input == scales;
+}
+
 /// The product's activations, quantized for it alone, with what computes on their scales.
 void addPrologue(ternary::MatmulOp product, Group &group) {
   Operation *quantize = product.getX().getDefiningOp();
   if (!isa_and_nonnull<ternary::QuantizeOp, ternary::NormQuantizeOp>(quantize) ||
       quantize->getBlock() != product->getBlock() || !llvm::hasSingleElement(quantize->getResult(0).getUses()))
     return;
-  SmallVector<Operation *> scales;
-  for (Operation *user : quantize->getResult(1).getUsers()) {
-    auto generic = dyn_cast<linalg::GenericOp>(user);
-    if (generic && isElementwise(user) && generic.getNumLoops() == 1 && generic.getNumDpsInputs() == 1)
-      scales.push_back(user);
-  }
+  Value scales = quantize->getResult(1);
   group.insert(quantize);
-  group.insert_range(scales);
+  for (Operation *user : scales.getUsers()) {
+    auto takes = [&](Operation *other) { return isOnScales(other, scales); };
+    if (isa<tensor::ExpandShapeOp>(user) && llvm::all_of(user->getUsers(), takes)) {
+      group.insert(user);
+      group.insert_range(user->getUsers());
+    } else if (takes(user)) {
+      group.insert(user);
+    }
+  }
 }
 
 /// Elementwise work on the product's sums.
@@ -117,6 +135,7 @@ struct GroupSteps : nvptx::impl::GroupStepsBase<GroupSteps> {
       addEpilogue(product->getResult(0), group);
       if (readsAgain(group, product))
         dropPrologue(product, group);
+      markLocal(product, group);
       if (group.size() > 1)
         wrap(group);
     }
@@ -141,11 +160,19 @@ struct GroupSteps : nvptx::impl::GroupStepsBase<GroupSteps> {
 
   static void dropPrologue(ternary::MatmulOp product, Group &group) {
     Operation *quantize = product.getX().getDefiningOp();
+    Value scales = quantize->getResult(1);
     group.remove_if([&](Operation *op) {
-      auto scale = dyn_cast<linalg::GenericOp>(op);
-      return op == quantize ||
-             (scale && scale.getNumLoops() == 1 && llvm::is_contained(scale.getInputs(), quantize->getResult(1)));
+      return op == quantize || isOnScales(op, scales) ||
+             (isa<tensor::ExpandShapeOp>(op) && op->getOperand(0) == scales);
     });
+  }
+
+  static void markLocal(ternary::MatmulOp product, const Group &group) {
+    Operation *quantize = product.getX().getDefiningOp();
+    for (Operation *op : group)
+      if (group.contains(quantize) && isOnScales(op, quantize->getResult(1)) &&
+          llvm::all_of(op->getUsers(), [&](Operation *user) { return group.contains(user); }))
+        op->setAttr(nvptx::kLocalAttr, UnitAttr::get(op->getContext()));
   }
 
   /// Moves the group into a region at the place of its last operation; what stands between is sorted at the end.

@@ -18,7 +18,8 @@ import json
 import sys
 
 LAYERS, HIDDEN, KEY_VALUE_COLUMNS, INTERMEDIATE, VOCABULARY = 30, 2560, 640, 6912, 128256
-KERNELS_A_LAYER, KERNELS_BESIDE = 8, 10
+KERNELS_A_LAYER, KERNELS_BESIDE = 8, 10  # of one token
+BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE = 11, 11  # of several: each product has a quantizer in front of it
 GAPS = {"eager": 2.0e-6, "graph": 1.3e-6, "graph + pdl": 0.7e-6}  # seconds a launch; assumed
 SHARE_OF_BANDWIDTH = 0.9  # assumed
 CARDS = {  # bytes/s that memory gives, dense int8 and f32 operations/s: data sheets
@@ -53,7 +54,8 @@ def decode(card: str, gap: float, position: int, batch: int = 1) -> float:
     cache = batch * LAYERS * 2 * KEY_VALUE_COLUMNS * 4 * position / read
     products = max(weight_bytes() / read, prefill(batch, card) if batch > HEAD_ROWS else 0)
     head = max(head_bytes() * -(-batch // HEAD_ROWS) / read, batch * head_bytes() / (SHARE_OF_F32 * f32) if batch > 1 else 0)
-    launches = KERNELS_A_LAYER * LAYERS + KERNELS_BESIDE
+    a_layer, beside = (KERNELS_A_LAYER, KERNELS_BESIDE) if batch == 1 else (BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE)
+    launches = a_layer * LAYERS + beside
     return batch / (products + head + cache + launches * gap)
 
 

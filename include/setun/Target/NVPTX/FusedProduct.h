@@ -14,6 +14,9 @@
 namespace setun {
 namespace nvptx {
 
+/// Marks work on a quantizer's scales that nothing outside of its group reads.
+constexpr llvm::StringLiteral kLocalAttr = "setun.local";
+
 /// Replaces a product on buffers that stands in a region of --setun-group-steps, and what of that region its kernels
 /// can do as well: the quantizer before it and elementwise work on its sums after it. What they cannot stays.
 /// `dependent`: as of DeviceProduct.
