@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define SETUN_ABI_VERSION 4
+#define SETUN_ABI_VERSION 5
 #define SETUN_MODEL_SYMBOL "setun_model"
 /* Alignment in bytes of the arena, of every buffer and of every tensor in the weights. */
 #define SETUN_ALIGNMENT 64
@@ -50,8 +50,10 @@ typedef struct setun_launch {
 
 /* What a run tells its kernels, in the device's memory: followed by the symbols, one int64_t each. A kernel that finds
  * the model's checks violated writes 1 + the index of its message (setun_device_code) into an empty `fault`. */
+#define SETUN_DEVICE_TICKETS 254
 typedef struct setun_device_frame {
   uint32_t fault, reserved;
+  uint32_t tickets[SETUN_DEVICE_TICKETS]; /* with which the blocks of a kernel count; zeros before it and after it */
 } setun_device_frame;
 
 /* Host services, the first fields of whatever the runtime passes as setun_rt. */
@@ -179,6 +181,16 @@ typedef struct setun_image {
   uint64_t size;
   const void *data;
 } setun_image;
+/* Most kernels of a list, and most bytes of one with its parameters, that a persistent kernel takes. */
+#define SETUN_DEVICE_STEPS 1024
+#define SETUN_DEVICE_STEP_BYTES 1024
+/* One of such a list: the kernel's parameters follow, then bytes up to a multiple of 16. */
+typedef struct setun_device_step {
+  uint32_t kernel;         /* index among setun_device_code's kernels */
+  uint32_t following;      /* size of the next one, parameters and all; 0: there is none */
+  uint32_t threads, teams; /* as setun_device_code's `persistent` says */
+  uint32_t grid[3], reserved;
+} setun_device_step;
 typedef struct setun_device_code {
   const char *driver; /* "cuda": which of the runtime's drivers runs it */
   uint32_t arch;      /* the least it needs: 80 for sm_80 */
@@ -186,6 +198,11 @@ typedef struct setun_device_code {
   const setun_image *images;   /* each holds all kernels; the first that fits the device is taken */
   const char *const *kernels;  /* their names in the images */
   const char *const *messages; /* of faults */
+  /* NULL, or the last kernel is `setun_persistent_coop`, which does what launches of others would do, one after the
+   * other. Of each kernel: threads of a block + (65536 x how many blocks one of its own can do at once); 0: it cannot.
+   * Its parameters: the device frame; the list; 2 x SETUN_DEVICE_STEPS counters; u32 bytes of the first step; u32 which
+   * half of the counters is to be used: zeros before, while the other half is made zeros. */
+  const uint32_t *persistent;
 } setun_device_code;
 
 typedef struct setun_level {

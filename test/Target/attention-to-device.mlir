@@ -1,7 +1,7 @@
 // RUN: setun-opt %s --setun-attention-to-device | FileCheck %s
 // RUN: setun-opt %s --setun-attention-to-device --setun-attention-to-device | FileCheck %s
 
-// One query: parts of the context, one after the other in a warp; without scratch no second kernel. Keys and values are
+// One query: parts of the context, one after the other in a warp; without scratch nothing is shared among blocks. Keys and values are
 // read in 16 bytes a lane where they are aligned, once for all four heads.
 // CHECK-LABEL: func @decode
 // CHECK-NOT: scf.if
@@ -14,6 +14,7 @@
 // CHECK: gpu.shuffle xor
 // CHECK: gpu.shuffle idx
 // CHECK: gpu.barrier
+// CHECK-NOT: llvm.atomicrmw
 // CHECK-NOT: gpu.launch
 func.func @decode(%q: memref<1x20x1x128xf32>, %k: memref<1x5x?x128xf32, strided<[?, ?, 128, 1]>>,
                   %v: memref<1x5x?x128xf32, strided<[?, ?, 128, 1]>>, %past: index, %y: memref<1x20x1x128xf32>) {
@@ -23,15 +24,22 @@ func.func @decode(%q: memref<1x20x1x128xf32>, %k: memref<1x5x?x128xf32, strided<
   return
 }
 
-// Any number of queries: the host chooses; the second kernel of the split form runs where there are parts.
+// Any number of queries: the host chooses. Where there are parts, each takes a ticket when what it has found is written;
+// the last one combines them all, in order.
 // CHECK-LABEL: func @any
 // CHECK: scf.if
 // CHECK: gpu.launch
 // CHECK: } else {
 // CHECK: gpu.launch
-// CHECK: scf.if
-// CHECK: gpu.launch
-// CHECK-SAME: workgroup({{.*}} : memref<64xf32, #gpu.address_space<workgroup>>)
+// CHECK: llvm.fence syncscope("device") acq_rel
+// CHECK-NEXT: gpu.barrier
+// CHECK: llvm.call_intrinsic "llvm.setun.device_frame"() : () -> !llvm.ptr
+// CHECK: llvm.atomicrmw uinc_wrap %{{.*}}, %[[LAST:.*]] syncscope("device") monotonic
+// CHECK-NEXT: arith.cmpi eq, %{{.*}}, %[[LAST]]
+// CHECK: llvm.fence syncscope("device") acq_rel
+// CHECK: gpu.barrier
+// CHECK: vector.load %{{.*}} {alignment = 16 : i64} : memref<139392xf32>, vector<4xf32>
+// CHECK-NOT: gpu.launch
 // CHECK-NOT: nn.attention
 func.func @any(%q: memref<1x20x?x128xf32>, %k: memref<1x5x?x128xf32>, %v: memref<1x5x?x128xf32>, %past: index,
                %y: memref<1x20x?x128xf32>, %s: memref<139392xf32>) {
@@ -107,5 +115,31 @@ func.func @apart(%x: memref<1x8x1x64xf32>, %k: memref<1x2x?x64xf32>, %c: memref<
     outs(%a : memref<1x8x1x64xf32>) {scale = 0.125 : f32}
   linalg.fill ins(%z : f32) outs(%y : memref<1x1x8x64xf32>)
   linalg.transpose ins(%a : memref<1x8x1x64xf32>) outs(%y : memref<1x1x8x64xf32>) permutation = [0, 2, 1, 3]
+  return
+}
+
+// The key of the only query: the part that reads it makes it first. Of several queries, a kernel of its own makes them.
+// CHECK-LABEL: func @new_keys
+// CHECK: scf.if
+// CHECK: memref.store %{{.*}}, %arg5[%{{.*}}] : memref<1x2x?x64xf32
+// CHECK: gpu.launch
+// CHECK: } else {
+// CHECK: scf.if
+// CHECK: gpu.launch
+// CHECK: memref.store %{{.*}}, %arg5[%{{.*}}] : memref<1x2x?x64xf32
+// CHECK: gpu.barrier
+// CHECK: } else {
+// CHECK: gpu.launch
+// CHECK: memref.store %{{.*}}, %arg5[%{{.*}}] : memref<1x2x?x64xf32
+// CHECK: gpu.launch
+// CHECK: gpu.barrier {setun.many_tokens}
+// CHECK-NOT: nn.
+func.func @new_keys(%q: memref<1x8x?x64xf32>, %k: memref<1x2x?x64xf32, strided<[?, ?, 64, 1]>>, %v: memref<1x2x?x64xf32, strided<[?, ?, 64, 1]>>,
+                    %x: memref<1x2x?x64xf32>, %c: memref<1x?x32xf32>, %new: memref<1x2x?x64xf32, strided<[?, ?, 64, 1], offset: ?>>,
+                    %past: index, %y: memref<1x8x?x64xf32>) {
+  nn.rotary_embedding ins(%x, %c, %c : memref<1x2x?x64xf32>, memref<1x?x32xf32>, memref<1x?x32xf32>)
+    outs(%new : memref<1x2x?x64xf32, strided<[?, ?, 64, 1], offset: ?>>) {setun.new_keys}
+  nn.attention ins(%q, %k, %v : memref<1x8x?x64xf32>, memref<1x2x?x64xf32, strided<[?, ?, 64, 1]>>, memref<1x2x?x64xf32, strided<[?, ?, 64, 1]>>) past(%past)
+    outs(%y : memref<1x8x?x64xf32>) {causal, scale = 0.125 : f32}
   return
 }

@@ -61,7 +61,8 @@ struct setun_device {
   CUcontext context;
   CUmodule module;
   cuda_kernel *kernels;
-  pthread_mutex_t lock; /* of kernels' `shared` */
+  pthread_mutex_t lock;                           /* of kernels' `shared` */
+  uint32_t persistent_threads, persistent_blocks; /* of the persistent kernel, all there at once; 0: do without */
   CUdeviceptr weights;
 };
 
@@ -71,6 +72,8 @@ void setun_cuda_leave(const setun_device *device);
 int setun_cuda_load_module(setun_device *device, setun_message message);
 /* Lets the kernel have that much dynamic shared memory. */
 int setun_cuda_allow_shared(setun_device *device, uint32_t kernel, uint32_t bytes, setun_message message);
+/* Whether and how the device runs the persistent kernel, if SETUN_CUDA_PERSISTENT=1 asks for it. */
+void setun_cuda_find_persistent(setun_device *device);
 int setun_cuda_upload_weights(setun_device *device, const setun_device_source *source, setun_message message);
 /* Allocates; the message tells how much is free. */
 int setun_cuda_allocate(const setun_device *device, size_t size, CUdeviceptr *pointer, setun_message message);
@@ -104,7 +107,7 @@ static inline const cuda_record *setun_cuda_record(const cuda_list *list, size_t
 size_t setun_cuda_list_differences(const cuda_list *a, const cuda_list *b, size_t most);
 bool setun_cuda_record_equals(const cuda_record *a, const cuda_record *b);
 
-/*===-- queue.c, launch.c, graph.c: a session on a device -----------------===*/
+/*===-- queue.c, launch.c, graph.c, persistent.c: a session on a device ----===*/
 
 /* A list as a graph that is launched at once. */
 typedef struct cuda_graph {
@@ -120,8 +123,9 @@ enum {
   CUDA_SEEN = 4,   /* lists that were launched one by one and may come again */
   /* The device frame's place in the mailbox. In front of it, up to it, are the run's tokens. */
   CUDA_FRAME = SETUN_DEVICE_TOKENS * sizeof(int64_t),
-  CUDA_ANSWER = CUDA_FRAME + sizeof(setun_device_frame),
-  CUDA_ROOM = 1 << 16 /* of small inputs, behind the frame */
+  CUDA_ANSWER = CUDA_FRAME + offsetof(setun_device_frame, tickets),
+  CUDA_ROOM = 1 << 16, /* of small inputs, behind the frame */
+  CUDA_LISTS = 1 << 19 /* of lists for the persistent kernel, behind these */
 };
 
 struct setun_queue {
@@ -140,7 +144,9 @@ struct setun_queue {
   bool launched; /* part of the run is: it cannot be one graph */
   bool failed;
   char failure[400]; /* the first of the run */
-  bool with_graphs, with_dependents;
+  bool with_graphs, with_persistent;
+  CUdeviceptr counters; /* of the persistent kernel */
+  uint32_t half;        /* which of them are next */
   cuda_graph graphs[CUDA_GRAPHS];
   cuda_list seen[CUDA_SEEN];
   size_t next_seen;
@@ -152,10 +158,14 @@ setun_message setun_cuda_failure(setun_queue *queue);
 /* Enqueues the mailbox's copy to the device, and back. */
 int setun_cuda_tell(setun_queue *queue, size_t bytes);
 int setun_cuda_hear(setun_queue *queue);
-/* Enqueues the list's launches one by one. `behind`: a kernel stands right before them. */
+/* Enqueues one launch, or those of a list one by one. `behind`: a kernel stands right before. */
+int setun_cuda_launch_one(setun_queue *queue, const cuda_record *record, bool behind);
 int setun_cuda_launch_all(setun_queue *queue, const cuda_list *list, bool behind);
-/* Enqueues the whole run: as a graph where that pays. */
+/* Enqueues the whole run: by the persistent kernel or as a graph where that pays. */
 int setun_cuda_submit(setun_queue *queue);
+/* Whether the persistent kernel takes most of the run, and the run by it. */
+bool setun_cuda_can_persist(const setun_queue *queue);
+int setun_cuda_persist(setun_queue *queue);
 void setun_cuda_graph_free(setun_queue *queue, cuda_graph *graph);
 
 /* The kernel of that name among the code's, or -1. */

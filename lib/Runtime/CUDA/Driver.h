@@ -176,6 +176,8 @@ typedef struct CUDA_KERNEL_NODE_PARAMS_v2 {
   X(cuModuleGetFunction, cuModuleGetFunction, (CUfunction * function, CUmodule module, const char *name))              \
   X(cuFuncGetAttribute, cuFuncGetAttribute, (int *value, CUfunction_attribute attribute, CUfunction function))         \
   X(cuFuncSetAttribute, cuFuncSetAttribute, (CUfunction function, CUfunction_attribute attribute, int value))          \
+  X(cuOccupancyMaxActiveBlocksPerMultiprocessor, cuOccupancyMaxActiveBlocksPerMultiprocessor,                          \
+    (int *blocks, CUfunction function, int threads, size_t shared))                                                    \
   X(cuLaunchKernelEx, cuLaunchKernelEx,                                                                                \
     (const CUlaunchConfig *config, CUfunction function, void **params, void **extra))                                  \
   X(cuStreamCreate, cuStreamCreate, (CUstream * stream, unsigned int flags))                                           \

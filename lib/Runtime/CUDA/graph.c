@@ -137,6 +137,8 @@ static cuda_graph *oldest(setun_queue *queue) {
 int setun_cuda_submit(setun_queue *queue) {
   /* To change a launch costs about as much as to launch; half of them is where one might as well. */
   size_t most = queue->list.count / 2 > 4 ? queue->list.count / 2 : 4, differences;
+  if (setun_cuda_can_persist(queue))
+    return setun_cuda_persist(queue);
   if (!queue->with_graphs || queue->list.count == 0)
     return enqueue(queue);
   cuda_graph *graph = find_graph(queue, most, &differences);

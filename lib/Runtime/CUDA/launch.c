@@ -22,7 +22,7 @@ int setun_cuda_hear(setun_queue *queue) {
   return result ? setun_cuda_fail(api, result, setun_cuda_failure(queue), "%s", queue->device->name) : 0;
 }
 
-static int launch_one(setun_queue *queue, const cuda_record *record, bool behind) {
+int setun_cuda_launch_one(setun_queue *queue, const cuda_record *record, bool behind) {
   const setun_device *device = queue->device;
   const cuda_kernel *kernel = &device->kernels[record->kernel];
   size_t size = (size_t)record->params_size;
@@ -52,7 +52,7 @@ static int launch_one(setun_queue *queue, const cuda_record *record, bool behind
 
 int setun_cuda_launch_all(setun_queue *queue, const cuda_list *list, bool behind) {
   for (size_t i = 0; i < list->count; ++i)
-    if (launch_one(queue, setun_cuda_record(list, i), behind || i > 0))
+    if (setun_cuda_launch_one(queue, setun_cuda_record(list, i), behind || i > 0))
       return -1;
   return 0;
 }

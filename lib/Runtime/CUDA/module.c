@@ -72,6 +72,7 @@ static int find_kernels(setun_device *device, setun_message message) {
     kernel->dependent = dependents && ends_with(name, "_pdl");
     kernel->cooperative = ends_with(name, "_coop");
   }
+  setun_cuda_find_persistent(device);
   return 0;
 }
 

@@ -21,15 +21,24 @@ static int open_on(setun_queue *queue, setun_message message) {
   const setun_device *device = queue->device;
   const cuda_api *api = &device->api;
   queue->mailbox_size = frame_end(queue) + CUDA_ROOM;
+  size_t counters = 2 * SETUN_DEVICE_STEPS * sizeof(uint32_t),
+         whole = queue->mailbox_size + (queue->with_persistent ? CUDA_LISTS : 0);
   CUresult result = api->cuStreamCreate(&queue->stream, CU_STREAM_NON_BLOCKING);
   if (!result)
-    result = api->cuMemHostAlloc((void **)&queue->mailbox, queue->mailbox_size + CUDA_ANSWER, CU_MEMHOSTALLOC_PORTABLE);
+    result = api->cuMemHostAlloc((void **)&queue->mailbox, whole + CUDA_ANSWER, CU_MEMHOSTALLOC_PORTABLE);
   if (result)
     return setun_cuda_fail(api, result, message, "%s cannot be used", device->name);
-  queue->answer = queue->mailbox + queue->mailbox_size;
+  queue->answer = queue->mailbox + whole;
   queue->tokens = SETUN_ALIGNMENT;
-  memset(queue->mailbox, 0, queue->mailbox_size + CUDA_ANSWER);
-  return setun_cuda_allocate(device, queue->mailbox_size, &queue->mailbox_on_device, message);
+  memset(queue->mailbox, 0, whole + CUDA_ANSWER);
+  if (setun_cuda_allocate(device, whole, &queue->mailbox_on_device, message))
+    return -1;
+  if (!queue->with_persistent)
+    return 0;
+  if (setun_cuda_allocate(device, counters, &queue->counters, message))
+    return -1;
+  result = api->cuMemsetD8Async(queue->counters, 0, counters, queue->stream);
+  return result ? setun_cuda_fail(api, result, message, "%s cannot be used", device->name) : 0;
 }
 
 static void close_on(setun_queue *queue) {
@@ -38,6 +47,8 @@ static void close_on(setun_queue *queue) {
     (void)api->cuStreamSynchronize(queue->stream);
   for (size_t i = 0; i < CUDA_GRAPHS; ++i)
     setun_cuda_graph_free(queue, &queue->graphs[i]);
+  if (queue->counters)
+    (void)api->cuMemFree(queue->counters);
   if (queue->mailbox_on_device)
     (void)api->cuMemFree(queue->mailbox_on_device);
   if (queue->mailbox)
@@ -66,6 +77,7 @@ setun_queue *setun_cuda_open_queue(setun_device *device, uint32_t num_symbols, s
   queue->device = device;
   queue->num_symbols = num_symbols;
   queue->with_graphs = setun_cuda_wanted("SETUN_CUDA_GRAPH");
+  queue->with_persistent = device->persistent_blocks > 0;
   int failed = setun_cuda_enter(device, message);
   if (!failed) {
     failed = open_on(queue, message);
@@ -94,7 +106,7 @@ void setun_cuda_begin(setun_queue *queue, const int64_t *symbols) {
   if (!symbols)
     return;
   setun_device_frame *frame = (setun_device_frame *)(void *)(queue->mailbox + CUDA_FRAME);
-  *frame = (setun_device_frame){0, 0};
+  *frame = (setun_device_frame){0};
   if (queue->num_symbols)
     memcpy(frame + 1, symbols, queue->num_symbols * sizeof *symbols);
 }

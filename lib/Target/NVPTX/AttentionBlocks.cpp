@@ -295,6 +295,7 @@ struct BlockEmitter {
     Value rowTiles = b.ceilDiv(rowCount, kRows);
     Value count = b.product({rowTiles, a.batches, a.groups, b.index(sweeps)});
     b.launch({b.max(count, b.index(1))}, kThreads, [&](const Threads &t) {
+      b.forManyTokens();
       sharedQ = b.shared(kRows * lineQ, f32);
       sharedKV = b.shared(kKeys * lineKV, f32);
       probabilities = b.shared(kRows * kProbabilities, f32);

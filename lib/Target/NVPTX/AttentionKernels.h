@@ -41,8 +41,10 @@ struct DeviceAttention {
   int64_t depth, columns;                             // D and E
   Value batches, groups, heads, queries, keys, ratio; // ratio: query heads of a key head
   mlir::Type f32;
-  nn::RotaryEmbeddingOp rotary; // what turns the queries while they are read, if anything does
-  Value q, y;                   // what is read and written in fact: queries to be turned, a transposed result
+  nn::RotaryEmbeddingOp rotary;       // what turns the queries while they are read, if anything does
+  bool dependent = false;             // kernels of few queries may start before the one in front ends
+  nn::RotaryEmbeddingOp newKeys = {}; // what makes the key of the only query, the last one; in its place
+  Value q, y;                         // what is read and written in fact: queries to be turned, a transposed result
   llvm::SmallVector<int64_t> order = {0, 1, 2, 3}; // y's dimensions among [b, h, s, e]
 
   DeviceAttention(LineBuilder &b, nn::AttentionOp op, nn::RotaryEmbeddingOp rotary = {},
@@ -67,8 +69,14 @@ struct DeviceAttention {
   Value readQuery(Value batch, Value head, Value query, Value column, int64_t lanes, bool aligned);
 };
 
-/// Few queries: warps and blocks share the keys.
-void emitSplitAttention(DeviceAttention &a);
+/// The rotary embedding as a kernel of its own; or the pair, or the component that stays, of index `at`, where
+/// countTurns stand along the last dimension.
+void emitRotary(LineBuilder &b, nn::RotaryEmbeddingOp op);
+Value countTurns(LineBuilder &b, nn::RotaryEmbeddingOp op);
+void turn(LineBuilder &b, nn::RotaryEmbeddingOp op, llvm::ArrayRef<Value> at);
+
+/// Few queries: warps and blocks share the keys. `forMany`: another kernel does it for one query.
+void emitSplitAttention(DeviceAttention &a, bool forMany);
 /// Many queries: blocks of 32 rows of queries.
 void emitBlockAttention(DeviceAttention &a);
 

@@ -9,12 +9,14 @@
 // A task is one query and up to eight heads that share keys; its keys are shared by the warps of several blocks. A warp
 // takes a tile of keys: lanes stand along the head, so that keys and values are read in whole lines, once for all
 // heads. The tile's sums over lanes are transposed while they are added: each lane ends with the score of one key and
-// one head, and does its exp. What warps found is combined in shared memory, what blocks found by a second kernel, both
-// in the order of the keys.
+// one head, and does its exp. What warps found is combined in shared memory, what blocks found by the one that comes
+// last, both in the order of the keys.
 //
 //===----------------------------------------------------------------------===//
 
 #include "AttentionKernels.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 using namespace setun;
@@ -60,6 +62,7 @@ int64_t laneElementsOf(int64_t size) {
 
 struct SplitEmitter {
   DeviceAttention &a;
+  bool forMany;
   LineBuilder &b = a.b;
   nn::AttentionOp op = a.op;
   Type f32 = a.f32;
@@ -69,8 +72,10 @@ struct SplitEmitter {
   Value rowTasks = {}, tasks = {}, splits = {};     // heads / rows of a key head; all tasks; parts of a context
   Value largest = {}, sums = {}, results = {};      // shared: what warps found
   Value scratch = {};                               // null if contexts are not split
+  Value factors = {}, totals = {}, isLast = {};     // shared: of the rows that this block combines
   // Of one task.
   Value batch = {}, group = {}, query = {}, firstRow = {}, from = {}, to = {};
+  Value each = {}, parts = {}; // keys of a part, and how many parts have keys: at least the first
 
   int64_t granule() { return kWarps * tile; }
   Value headOf(Value row) {
@@ -81,6 +86,8 @@ struct SplitEmitter {
     Values at = b.delinearize(task, {a.batches, a.groups, a.queries, rowTasks});
     batch = at[0], group = at[1], query = at[2], firstRow = b.mul(at[3], rows);
     std::tie(from, to) = a.visible(query);
+    each = keysOfPart();
+    parts = b.max(b.div(b.add(b.sub(to, from), b.sub(each, b.index(1))), each), b.index(1));
   }
 
   /// Keys of a part, the same for all parts; at least one tile for each warp.
@@ -229,7 +236,7 @@ struct SplitEmitter {
       };
       if (!scratch)
         return finish();
-      b.branch(b.equals(splits, 1), finish, [&] {
+      b.branch(b.equals(parts, 1), finish, [&] {
         Value at = scratchRow(task, split, row);
         b.store(value, scratch, b.add(at, column));
         b.branch(b.equals(column, 0), [&] {
@@ -243,88 +250,127 @@ struct SplitEmitter {
   void emitParts() {
     Value count = b.mul(tasks, splits);
     b.launch({b.max(count, b.index(1))}, kThreads, [&](const Threads &t) {
+      if (forMany)
+        b.forManyTokens();
+      if (a.dependent) {
+        NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
+        NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+      }
       largest = b.shared(kWarps * rows, f32);
       sums = b.shared(kWarps * rows, f32);
       results = b.shared(kWarps * rows * a.columns, f32);
+      if (scratch) {
+        factors = b.shared(rows * kMaxSplits, f32);
+        totals = b.shared(rows, f32);
+        isLast = b.shared(1, b.getI32Type());
+      }
       Value aligned = a.isAligned(a.lanesOfQK(), a.lanesOfV());
       b.rounds(t.block, count, t.blocks, [&](Value item) {
         Value task = b.div(item, splits), split = b.rem(item, splits);
         setTask(task);
-        Value each = keysOfPart(), first = b.add(from, b.mul(split, each)), last = b.min(to, b.add(first, each));
-        // A part without keys is not combined; but a context that is not split needs its zeros.
-        Value works = b.createOrFold<arith::OrIOp>(b.cmp(arith::CmpIPredicate::slt, first, last), b.equals(splits, 1));
-        b.branch(works, [&] {
+        Value first = b.add(from, b.mul(split, each)), last = b.min(to, b.add(first, each));
+        // A query that sees no key needs its zeros.
+        b.branch(b.cmp(arith::CmpIPredicate::ult, split, parts), [&] {
+          if (a.newKeys)
+            makeNewKey(t, split);
           b.branch(aligned, [&] { scan(t, first, last, true); }, [&] { scan(t, first, last, false); });
           b.barrier(kMinBlocks);
           combineWarps(t, task, split);
+          if (scratch)
+            b.branch(b.cmp(arith::CmpIPredicate::ugt, parts, b.index(1)), [&] { meetParts(t, task); });
           b.barrier();
         });
       });
     });
   }
 
-  /// What the parts of a context found, as the result: a block for each query of each head.
-  void emitCombination() {
-    Values sizes{a.batches, a.heads, a.queries};
-    Value count = b.product(sizes);
-    b.launch({b.max(count, b.index(1))}, kThreads, [&](const Threads &t) {
-      Value factors = b.shared(kMaxSplits, f32);
-      b.rounds(t.block, count, t.blocks, [&](Value linear) {
-        Values at = b.delinearize(linear, sizes);
-        Value ofGroup = b.rem(at[1], a.ratio), rowTask = b.div(ofGroup, b.index(rows)),
-              row = b.rem(ofGroup, b.index(rows));
-        Value task = b.mul(b.add(b.mul(at[0], a.groups), b.div(at[1], a.ratio)), a.queries);
-        task = b.add(b.mul(b.add(task, at[2]), rowTasks), rowTask);
-        setTask(task);
-        Value each = keysOfPart();
-        Value parts = b.div(b.add(b.sub(to, from), b.sub(each, b.index(1))), each);
-        // Every warp computes the factors of all parts, two a lane; the first one shares them.
-        Values maxima, sumsOfParts;
-        for (int64_t i = 0; i < kMaxSplits; i += kWarp) {
-          Value split = b.add(t.lane, i);
-          Values found = b.choose(
-              b.cmp(arith::CmpIPredicate::ult, split, parts),
-              [&] {
-                Value place = scratchRow(task, split, row);
-                return Values{b.load(scratch, b.add(place, stride - 4)), b.load(scratch, b.add(place, stride - 3))};
-              },
-              [&] { return Values{a.minusInfinity(), b.real(f32, 0)}; });
-          maxima.push_back(found[0]);
-          sumsOfParts.push_back(found[1]);
+  /// The part that reads the newest key makes it. Of several tasks that share it each does so: the same bits.
+  void makeNewKey(const Threads &t, Value split) {
+    b.branch(b.cmp(arith::CmpIPredicate::eq, b.add(split, 1), parts), [&] {
+      b.rounds(t.thread, countTurns(b, a.newKeys), b.index(kThreads),
+               [&](Value i) { turn(b, a.newKeys, {batch, group, b.index(0), i}); });
+    });
+    b.barrier();
+  }
+
+  /// The block that comes last combines what all parts of the task have found.
+  void meetParts(const Threads &t, Value task) {
+    b.fence(); // what the thread has written, before the ticket
+    b.barrier();
+    b.branch(b.equals(t.thread, 0), [&] {
+      Value others = arith::IndexCastUIOp::create(b, b.getI32Type(), b.sub(parts, b.index(1)));
+      Value before = b.takeTicket(task, others);
+      Value all = b.cmp(arith::CmpIPredicate::eq, before, others);
+      b.fence(); // and before what others have written is read
+      b.store(arith::ExtUIOp::create(b, b.getI32Type(), all), isLast, b.index(0));
+    });
+    b.barrier();
+    Value mine = b.cmp(arith::CmpIPredicate::ne, b.load(isLast, b.index(0)), b.constant(b.getI32Type(), 0));
+    b.branch(mine, [&] { combineParts(t, task); });
+  }
+
+  /// What the parts of a context found, as the result, in the order of the keys.
+  void combineParts(const Threads &t, Value task) {
+    // A warp computes the factors of all parts of a row, two a lane.
+    b.rounds(t.warp, b.index(rows), b.index(kWarps), [&](Value row) {
+      Values maxima, sumsOfParts;
+      for (int64_t i = 0; i < kMaxSplits; i += kWarp) {
+        Value split = b.add(t.lane, i);
+        Values found = b.choose(
+            b.cmp(arith::CmpIPredicate::ult, split, parts),
+            [&] {
+              Value place = scratchRow(task, split, row);
+              return Values{b.load(scratch, b.add(place, stride - 4)), b.load(scratch, b.add(place, stride - 3))};
+            },
+            [&] { return Values{a.minusInfinity(), b.real(f32, 0)}; });
+        maxima.push_back(found[0]);
+        sumsOfParts.push_back(found[1]);
+      }
+      Value max = maxima[0], sum = b.real(f32, 0);
+      for (Value other : ArrayRef(maxima).drop_front())
+        max = b.larger(other, max);
+      max = b.reduceLanes(max, kWarp, [&](Value x, Value y) { return b.larger(x, y); });
+      for (size_t i = 0; i < maxima.size(); ++i) {
+        Value factor = b.exp(b.subf(maxima[i], a.base(max)));
+        sum = b.addf(sum, b.mulf(sumsOfParts[i], factor));
+        b.store(factor, factors, b.add(b.add(b.mul(row, kMaxSplits), t.lane), i * kWarp));
+      }
+      sum = b.reduceLanes(sum, kWarp, [&](Value x, Value y) { return b.addf(x, y); });
+      b.branch(b.equals(t.lane, 0), [&] { b.store(sum, totals, row); });
+    });
+    b.barrier();
+    constexpr int64_t kAtOnce = 8;
+    int64_t width = a.columns % 4 ? 1 : 4; // a row of the scratch is aligned
+    auto type = b.vec(width, f32);
+    b.rounds(t.thread, b.index(rows * a.columns / width), b.index(kThreads), [&](Value place) {
+      Value row = b.div(place, b.index(a.columns / width));
+      Value column = b.mul(b.rem(place, b.index(a.columns / width)), width), last = b.sub(parts, b.index(1));
+      Value value = b.loop(b.index(0), parts, kAtOnce, {b.real(type, 0)}, [&](Value part, ValueRange carried) {
+        Values values, next{carried[0]};
+        for (int64_t i = 0; i < kAtOnce; ++i) {
+          Value at = b.add(scratchRow(task, b.min(b.add(part, i), last), row), column);
+          values.push_back(b.loadAligned(scratch, at, type));
         }
-        Value max = maxima[0], sum = b.real(f32, 0);
-        for (Value other : ArrayRef(maxima).drop_front())
-          max = b.larger(other, max);
-        max = b.reduceLanes(max, kWarp, [&](Value x, Value y) { return b.larger(x, y); });
-        for (size_t i = 0; i < maxima.size(); ++i) {
-          Value factor = b.exp(b.subf(maxima[i], a.base(max)));
-          sum = b.addf(sum, b.mulf(sumsOfParts[i], factor));
-          b.branch(b.equals(t.warp, 0), [&] { b.store(factor, factors, b.add(t.lane, i * kWarp)); });
+        for (int64_t i = 0; i < kAtOnce; ++i) {
+          Value factor = b.load(factors, b.add(b.add(b.mul(row, kMaxSplits), part), i));
+          next[0] = b.fma(b.broadcast(factor, type), values[i], next[0]);
         }
-        sum = b.reduceLanes(sum, kWarp, [&](Value x, Value y) { return b.addf(x, y); });
-        b.barrier();
-        b.rounds(t.thread, b.index(a.columns), b.index(kThreads), [&](Value column) {
-          constexpr int64_t kAtOnce = 8;
-          Value last = b.sub(parts, b.index(1));
-          Value value = b.loop(b.index(0), parts, kAtOnce, {b.real(f32, 0)}, [&](Value part, ValueRange carried) {
-            Values values, next{carried[0]};
-            for (int64_t i = 0; i < kAtOnce; ++i)
-              values.push_back(b.load(scratch, b.add(scratchRow(task, b.min(b.add(part, i), last), row), column)));
-            for (int64_t i = 0; i < kAtOnce; ++i)
-              next[0] = b.fma(b.load(factors, b.add(part, i)), values[i], next[0]);
-            return next;
-          })[0];
-          a.writeResult(value, sum, {at[0], at[1], at[2], column});
-        });
-        b.barrier();
+        return next;
+      })[0];
+      Value exists = b.cmp(arith::CmpIPredicate::ult, b.add(firstRow, row), a.ratio), sum = b.load(totals, row);
+      b.branch(exists, [&] {
+        for (int64_t i = 0; i < width; ++i)
+          a.writeResult(b.lane(value, i), sum, {batch, headOf(row), query, b.add(column, i)});
       });
     });
   }
 
   void emit() {
     int64_t elements = std::max(laneElementsOf(a.depth), laneElementsOf(a.columns));
-    tile = kWarp / rows;
-    while (tile > 1 && tile * elements > kLaneElements)
+    // The form for one query also stands in the persistent kernel, where it has fewer registers.
+    int64_t share = a.newKeys ? 2 : 1;
+    tile = kWarp / share / rows;
+    while (tile > 1 && tile * elements * share > kLaneElements)
       tile /= 2;
     rowTasks = b.ceilDiv(a.ratio, rows);
     tasks = b.product({a.batches, a.groups, a.queries, rowTasks});
@@ -335,8 +381,6 @@ struct SplitEmitter {
       splits = b.max(b.min(shared, b.index(kMaxSplits)), b.index(1));
     }
     emitParts();
-    if (scratch)
-      b.branch(b.cmp(arith::CmpIPredicate::sgt, splits, b.index(1)), [&] { emitCombination(); });
   }
 };
 
@@ -357,4 +401,4 @@ int64_t setun::nvptx::splitScratch(nn::AttentionOp op) {
   return kSplitBlocks * splitRows(op) * (llvm::alignTo(columns, 4) + 4);
 }
 
-void setun::nvptx::emitSplitAttention(DeviceAttention &a) { SplitEmitter{a}.emit(); }
+void setun::nvptx::emitSplitAttention(DeviceAttention &a, bool forMany) { SplitEmitter{a, forMany}.emit(); }

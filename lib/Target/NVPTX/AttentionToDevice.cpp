@@ -58,11 +58,20 @@ struct AttentionScratch : nvptx::impl::AttentionScratchBase<AttentionScratch> {
 struct Neighbours {
   nn::RotaryEmbeddingOp rotary = {};  // of the queries
   linalg::TransposeOp transpose = {}; // of the result
+  nn::RotaryEmbeddingOp newKeys = {}; // of the keys that are new
 
   explicit Neighbours(nn::AttentionOp op) {
     if (auto before = dyn_cast_or_null<nn::RotaryEmbeddingOp>(otherUser(op.getQ(), op));
         before && before.getY() == op.getQ() && before->isBeforeInBlock(op) && areQuietBetween(before, op))
       rotary = before;
+    for (Operation *before = op->getPrevNode(); before; before = before->getPrevNode()) {
+      if (auto keys = dyn_cast<nn::RotaryEmbeddingOp>(before); keys && keys->hasAttr(kNewKeysAttr)) {
+        newKeys = keys->getNumResults() ? nn::RotaryEmbeddingOp() : keys;
+        break;
+      }
+      if (before != rotary && !isQuiet(before))
+        break;
+    }
     auto after = dyn_cast_or_null<linalg::TransposeOp>(otherUser(op.getY(), op));
     if (!after || after.getInput() != op.getY() || !op->isBeforeInBlock(after) || !areQuietBetween(op, after))
       return;
@@ -86,9 +95,11 @@ struct Neighbours {
     return other;
   }
 
+  static bool isQuiet(Operation *op) { return isMemoryEffectFree(op) || isa<memref::AllocOp>(op); }
+
   static bool areQuietBetween(Operation *first, Operation *last) {
     for (Operation *op = first->getNextNode(); op != last; op = op->getNextNode())
-      if (!isMemoryEffectFree(op) && !isa<memref::AllocOp>(op))
+      if (!isQuiet(op))
         return false;
     return true;
   }
@@ -99,6 +110,8 @@ struct Neighbours {
       rotary.erase();
     if (transpose)
       transpose.erase();
+    if (newKeys)
+      newKeys.erase();
     for (Value buffer : {rotary ? queries : Value(), transpose ? result : Value()})
       if (buffer && buffer.use_empty())
         buffer.getDefiningOp()->erase();
@@ -106,6 +119,8 @@ struct Neighbours {
 };
 
 struct AttentionToDevice : nvptx::impl::AttentionToDeviceBase<AttentionToDevice> {
+  using AttentionToDeviceBase::AttentionToDeviceBase;
+
   void runOnOperation() override {
     SmallVector<nn::AttentionOp> ops;
     getOperation().walk([&](nn::AttentionOp op) { ops.push_back(op); });
@@ -115,10 +130,33 @@ struct AttentionToDevice : nvptx::impl::AttentionToDeviceBase<AttentionToDevice>
       LineBuilder b(op.getLoc(), op);
       Neighbours neighbours(op);
       DeviceAttention a(b, op, neighbours.rotary, neighbours.transpose);
+      a.dependent = dependent;
       auto atLeast = [&](Value x, int64_t y) { return b.cmp(arith::CmpIPredicate::sge, x, b.index(y)); };
       Value many = b.both(atLeast(b.mul(a.ratio, a.queries), kFilledRows),
                           atLeast(b.product({a.batches, a.heads, a.queries}), kManyRows));
-      b.branch(many, [&] { emitBlockAttention(a); }, [&] { emitSplitAttention(a); });
+      auto makeKeys = [&] {
+        if (neighbours.newKeys)
+          emitRotary(b, neighbours.newKeys);
+      };
+      auto split = [&] {
+        if (!neighbours.newKeys)
+          return emitSplitAttention(a, /*forMany=*/false);
+        auto one = [&] {
+          a.newKeys = neighbours.newKeys;
+          emitSplitAttention(a, /*forMany=*/false);
+          a.newKeys = {};
+        };
+        auto several = [&] {
+          makeKeys();
+          emitSplitAttention(a, /*forMany=*/true);
+        };
+        b.branch(b.equals(a.queries, 1), one, several);
+      };
+      auto blocks = [&] {
+        makeKeys();
+        emitBlockAttention(a);
+      };
+      b.branch(many, blocks, split);
       Value queries = op.getQ(), result = op.getY();
       op.erase();
       neighbours.erase(queries, result);

@@ -111,6 +111,8 @@ struct ColumnKernel {
   void emit() {
     Value blocks = b.max(b.ceilDiv(p.columns, kWarp * width), b.index(1));
     b.launch({blocks, b.index(1), p.blocksZ(b)}, kThreads, [&](const Threads &t) {
+      if (tokens > 1)
+        b.forManyTokens();
       stage.allocate(b);
       partial = b.shared(kThreads * width, p.op.sumType);
       Value first = b.mul(t.block, kWarp * width);

@@ -177,6 +177,8 @@ struct DotKernel {
   void emit() {
     Value blocks = b.max(b.ceilDiv(p.columns, kWarps * rows), b.index(1));
     b.launch({blocks, b.index(1), p.blocksZ(b)}, kThreads, [&](const Threads &t) {
+      if (tokens > 1)
+        b.forManyTokens();
       stage.allocate(b);
       lane = t.lane;
       Value n = b.mul(b.add(b.shl(t.block, llvm::Log2_64(kWarps)), t.warp), rows);

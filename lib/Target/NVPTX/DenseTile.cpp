@@ -77,6 +77,7 @@ struct TileKernel {
     Value acrossRows = b.max(b.ceilDiv(p.rows, kTile), b.index(1));
     Value acrossColumns = b.max(b.min(b.ceilDiv(p.columns, kTile), b.index(65535)), b.index(1));
     b.launch({acrossRows, acrossColumns, p.blocksZ(b)}, kThreads, [&](const Threads &t) {
+      b.forManyTokens();
       Value left = b.shared(kDepth * kPitch, p.op.sumType), right = b.shared(kDepth * kPitch, p.op.sumType);
       Value m = b.mul(t.block, kTile);
       auto batch = [&](SmallVector<Value> at) {

@@ -8,6 +8,8 @@
 
 #include "setun/Target/NVPTX/DeviceBuilder.h"
 
+#include "setun/Target/NVPTX/Passes.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -50,7 +52,15 @@ Value DeviceBuilder::shared(int64_t count, Type element) {
   return getLaunch().addWorkgroupAttribution(type, getLoc());
 }
 
-void DeviceBuilder::barrier() { gpu::BarrierOp::create(*this); }
+void DeviceBuilder::forManyTokens() { getLaunch()->setAttr(kManyTokensAttr, getUnitAttr()); }
+
+/// A launch's own attributes do not outlive its outlining: barriers carry this one.
+void DeviceBuilder::barrier() {
+  Operation *barrier = gpu::BarrierOp::create(*this);
+  auto launch = barrier->getParentOfType<gpu::LaunchOp>();
+  if (launch && launch->hasAttr(kManyTokensAttr))
+    barrier->setAttr(kManyTokensAttr, getUnitAttr());
+}
 
 Value DeviceBuilder::shuffleXor(Value value, int64_t mask) {
   Type i32 = getI32Type(), type = value.getType();

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "setun/Target/NVPTX/Passes.h"
+#include "setun/Target/NVPTX/PersistentKernel.h"
 
 #include "setun/Support/OptimizeLLVM.h"
 
@@ -111,17 +112,21 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     }
     gpu::GPUModuleOp container = containers.front();
     std::vector<std::string> kernels, messages;
+    SmallVector<bool> forMany;
     for (auto function : container.getOps<LLVM::LLVMFuncOp>())
-      if (function->hasAttr(gpu::GPUDialect::getKernelFuncAttrName()))
+      if (function->hasAttr(gpu::GPUDialect::getKernelFuncAttrName())) {
         kernels.push_back(function.getName().str());
+        forMany.push_back(function->hasAttr(nvptx::kManyTokensAttr));
+      }
     if (auto texts = container->getAttrOfType<ArrayAttr>("setun.messages"))
       for (Attribute text : texts)
         messages.push_back(cast<StringAttr>(text).str());
-    FailureOr<std::vector<Image>> images = compile(container);
+    std::vector<uint32_t> persistent;
+    FailureOr<std::vector<Image>> images = compile(container, kernels, forMany, persistent);
     if (failed(images))
       return signalPassFailure();
     container.erase();
-    embed(module, *images, kernels, messages);
+    embed(module, *images, kernels, messages, persistent);
   }
 
   static std::unique_ptr<llvm::TargetMachine> makeMachine(Location loc, StringRef arch, StringRef features) {
@@ -142,7 +147,9 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
         triple, arch, features, options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   }
 
-  FailureOr<std::vector<Image>> compile(gpu::GPUModuleOp container) {
+  /// Adds the persistent kernel, if there is to be one, to `kernels`.
+  FailureOr<std::vector<Image>> compile(gpu::GPUModuleOp container, std::vector<std::string> &kernels,
+                                        ArrayRef<bool> forMany, std::vector<uint32_t> &persistent) {
     Location loc = container.getLoc();
     std::unique_ptr<llvm::TargetMachine> machine = makeMachine(loc, arch, features);
     if (!machine)
@@ -155,6 +162,16 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     }
     code->setTargetTriple(machine->getTargetTriple());
     code->setDataLayout(machine->createDataLayout());
+    llvm::Expected<std::vector<uint32_t>> forms = nvptx::addPersistentKernel(*code, kernels, forMany);
+    if (!forms) {
+      emitError(loc) << llvm::toString(forms.takeError());
+      return failure();
+    }
+    persistent = std::move(*forms);
+    if (!persistent.empty()) {
+      kernels.push_back(nvptx::kPersistentKernel);
+      persistent.push_back(0);
+    }
     optimizeLLVM(*code, *machine, llvm::OptimizationLevel::O3);
     uint32_t number = 0;
     StringRef rest = StringRef(arch).drop_front(StringRef("sm_").size());
@@ -166,6 +183,7 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
       llvm::WriteBitcodeToFile(*code, os);
       return std::vector<Image>{{SETUN_IMAGE_BITCODE, number, alone, data.str().str()}};
     }
+    nvptx::inlinePersistentKernel(*code);
     llvm::legacy::PassManager passes;
     if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::AssemblyFile)) {
       emitError(loc, "the code generator cannot emit PTX");
@@ -215,7 +233,7 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
   }
 
   static void embed(ModuleOp module, ArrayRef<Image> images, ArrayRef<std::string> kernels,
-                    ArrayRef<std::string> messages) {
+                    ArrayRef<std::string> messages, ArrayRef<uint32_t> persistent) {
     ConstantWriter w(module);
     MLIRContext *context = module.getContext();
     SmallVector<LLVM::GlobalOp> data;
@@ -240,9 +258,18 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     LLVM::GlobalOp driver = w.bytes("setun_device_driver", StringRef("cuda\0", 5));
     LLVM::GlobalOp names = w.strings("setun_device_kernels", kernels);
     LLVM::GlobalOp texts = w.strings("setun_device_messages", messages);
+    LLVM::GlobalOp forms;
+    if (!persistent.empty())
+      forms =
+          w.structure("setun_device_persistent", LLVM::LLVMArrayType::get(w.i32, persistent.size()), [&](OpBuilder &b) {
+            SmallVector<Value> numbers;
+            for (uint32_t number : persistent)
+              numbers.push_back(w.constant(b, w.i32, number));
+            return numbers;
+          });
     auto type = LLVM::LLVMStructType::getLiteral(
-        context, {w.pointer, w.i32, w.i32, w.i32, w.i32, w.pointer, w.pointer, w.pointer});
-    static_assert(offsetof(setun_device_code, images) == 24 && sizeof(setun_device_code) == 48);
+        context, {w.pointer, w.i32, w.i32, w.i32, w.i32, w.pointer, w.pointer, w.pointer, w.pointer});
+    static_assert(offsetof(setun_device_code, images) == 24 && sizeof(setun_device_code) == 56);
     LLVM::GlobalOp code = w.structure("setun_device_code", type, [&](OpBuilder &b) {
       auto address = [&](LLVM::GlobalOp global) { return LLVM::AddressOfOp::create(b, w.loc, global).getResult(); };
       return SmallVector<Value>{address(driver),
@@ -252,7 +279,8 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
                                 w.constant(b, w.i32, messages.size()),
                                 address(list),
                                 address(names),
-                                address(texts)};
+                                address(texts),
+                                forms ? address(forms) : LLVM::ZeroOp::create(b, w.loc, w.pointer).getResult()};
     });
     code.setLinkage(LLVM::Linkage::External); // the model's descriptor, which is not there yet, will name it
   }

@@ -122,11 +122,47 @@ bool readsAgain(const Group &group, ternary::MatmulOp product) {
   });
 }
 
+/// Whether `value` is there before `op`.
+bool isBefore(Value value, Operation *op) {
+  Operation *source = value.getDefiningOp();
+  return !source || (source->getBlock() == op->getBlock() && source->isBeforeInBlock(op));
+}
+
+/// What elementwise work makes only to be put into a slice, with dimensions of 1 added, it makes there: values on their
+/// way into a cache.
+void writeInPlace(tensor::InsertSliceOp insert) {
+  auto expand = insert.getSource().getDefiningOp<tensor::ExpandShapeOp>();
+  if (!expand || !expand->hasOneUse())
+    return;
+  auto work = expand.getSrc().getDefiningOp<linalg::GenericOp>();
+  auto narrow = cast<RankedTensorType>(expand.getSrc().getType());
+  if (!work || !isElementwise(work) || work.getNumDpsInits() != 1 || !work->hasOneUse() ||
+      work->getBlock() != insert->getBlock() || work.payloadUsesValueFromOperand(work.getDpsInitOperand(0)) ||
+      !work.getDpsInitOperand(0)->get().getDefiningOp<tensor::EmptyOp>() ||
+      !computeRankReductionMask(cast<RankedTensorType>(expand.getType()).getShape(), narrow.getShape()) ||
+      !llvm::all_of(insert->getOperands().drop_front(), [&](Value value) { return isBefore(value, work); }))
+    return;
+  OpBuilder builder(work);
+  Value slice =
+      tensor::ExtractSliceOp::create(builder, insert.getLoc(), narrow, insert.getDest(), insert.getMixedOffsets(),
+                                     insert.getMixedSizes(), insert.getMixedStrides());
+  work.getDpsInitOperand(0)->set(slice);
+  builder.setInsertionPoint(insert);
+  Value whole =
+      tensor::InsertSliceOp::create(builder, insert.getLoc(), work.getResult(0), insert.getDest(),
+                                    insert.getMixedOffsets(), insert.getMixedSizes(), insert.getMixedStrides());
+  insert.replaceAllUsesWith(whole);
+  insert.erase();
+  expand.erase();
+}
+
 struct GroupSteps : nvptx::impl::GroupStepsBase<GroupSteps> {
   void runOnOperation() override {
     func::FuncOp entry = entry::find(getOperation());
     if (!entry || !entry.getBody().hasOneBlock())
       return;
+    for (auto insert : llvm::make_early_inc_range(entry.getBody().getOps<tensor::InsertSliceOp>()))
+      writeInPlace(insert);
     SmallVector<ternary::MatmulOp> products(entry.getBody().getOps<ternary::MatmulOp>());
     for (ternary::MatmulOp product : products) {
       Group group;

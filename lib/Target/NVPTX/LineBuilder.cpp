@@ -10,6 +10,10 @@
 
 #include "setun/Target/NVPTX/Passes.h"
 
+#include "setun-rt/abi.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 using namespace setun;
 using namespace setun::nvptx;
@@ -43,7 +47,21 @@ Value LineBuilder::shuffleFrom(Value value, int64_t lane) {
 }
 
 void LineBuilder::barrier(int64_t minBlocks) {
-  gpu::BarrierOp::create(*this)->setAttr(kMinBlocksAttr, getI32IntegerAttr(minBlocks));
+  barrier();
+  std::prev(getInsertionPoint())->setAttr(kMinBlocksAttr, getI32IntegerAttr(minBlocks));
+}
+
+void LineBuilder::fence() { LLVM::FenceOp::create(*this, LLVM::AtomicOrdering::acq_rel, "device"); }
+
+Value LineBuilder::takeTicket(Value ticket, Value last) {
+  Type pointer = LLVM::LLVMPointerType::get(getContext());
+  Value frame = LLVM::CallIntrinsicOp::create(*this, pointer, getStringAttr(kDeviceFrame), ValueRange())->getResult(0);
+  Value index = createOrFold<arith::IndexCastUIOp>(getI64Type(), ticket);
+  Value at = LLVM::GEPOp::create(*this, pointer, getI8Type(), frame,
+                                 LLVM::GEPArg(static_cast<int32_t>(offsetof(setun_device_frame, tickets))));
+  at = LLVM::GEPOp::create(*this, pointer, getI32Type(), at, LLVM::GEPArg(index));
+  return LLVM::AtomicRMWOp::create(*this, LLVM::AtomicBinOp::uinc_wrap, at, last, LLVM::AtomicOrdering::monotonic,
+                                   "device");
 }
 
 Value LineBuilder::sizeOf(Value buffer, int64_t dim) { return createOrFold<memref::DimOp>(buffer, dim); }

@@ -45,6 +45,11 @@ public:
   /// A barrier that also says that a multiprocessor must hold so many blocks of this kernel: without a number, ptxas
   /// spills registers to reach one that it likes.
   void barrier(int64_t minBlocks);
+  /// Orders what this thread has written and what it will read, for all of the device.
+  void fence();
+  /// Counts in one of the device frame's tickets (index; fewer than SETUN_DEVICE_TICKETS): gives how many have been
+  /// taken before, 0 to `last` (i32). After `last` there are none taken.
+  Value takeTicket(Value ticket, Value last);
   using DeviceBuilder::barrier;
 
   Value sizeOf(Value buffer, int64_t dim);

@@ -48,8 +48,8 @@ static void lowerKernels(OpPassManager &pm) {
 }
 
 /// Kernels of the operations that have some.
-static void addKernels(OpPassManager &pm) {
-  pm.addNestedPass<func::FuncOp>(nvptx::createAttentionToDevice()); // first: it may take neighbours with it
+static void addKernels(OpPassManager &pm, bool dependent) {
+  pm.addNestedPass<func::FuncOp>(nvptx::createAttentionToDevice({dependent})); // first: it may take neighbours with it
   pm.addNestedPass<func::FuncOp>(nvptx::createRotaryToDevice());
   pm.addNestedPass<func::FuncOp>(nvptx::createEmbeddingToDevice());
   pm.addNestedPass<func::FuncOp>(nvptx::createQuantizeToDevice());
@@ -80,7 +80,7 @@ struct NVPTXLevel final : KernelLevel {
       pm.addNestedPass<func::FuncOp>(nvptx::createGroupAttention());
     }
     if (point == PipelinePoint::AfterProducts)
-      addKernels(pm);
+      addKernels(pm, launchesEarly());
     if (point != PipelinePoint::BeforeLLVM)
       return;
     pm.addPass(nvptx::createMapToDevice());

@@ -46,6 +46,12 @@ struct PrepareKernels : nvptx::impl::PrepareKernelsBase<PrepareKernels> {
         continue;
       if (failed(kernel.insertArgument(0, LLVM::LLVMPointerType::get(&getContext()), {}, kernel.getLoc())))
         return signalPassFailure();
+      kernel.walk([&](LLVM::CallIntrinsicOp frame) {
+        if (frame.getIntrin() != nvptx::kDeviceFrame)
+          return;
+        frame->getResult(0).replaceAllUsesWith(kernel.getArgument(0));
+        frame.erase();
+      });
       SmallVector<cf::AssertOp> checks;
       kernel.walk([&](cf::AssertOp check) { checks.push_back(check); });
       for (cf::AssertOp check : checks)
@@ -54,6 +60,8 @@ struct PrepareKernels : nvptx::impl::PrepareKernelsBase<PrepareKernels> {
       kernel.walk([&](gpu::BarrierOp barrier) {
         if (auto blocks = barrier->removeAttr(nvptx::kMinBlocksAttr))
           kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), blocks);
+        if (auto many = barrier->removeAttr(nvptx::kManyTokensAttr))
+          kernel->setAttr(nvptx::kManyTokensAttr, many);
       });
       // Matrices that tensor cores read from shared memory themselves have rows exchanged by their addresses' bits.
       bool matrices = false;

@@ -31,6 +31,8 @@ void nvptx::launchRows(DeviceBuilder &b, const DeviceProduct &product, const War
   Value tokenGroups = b.ceilDiv(product.p.m, share.tokens);
   Value y = b.max(b.min(tokenGroups, b.index(kMostBlocksY)), one);
   b.launch({b.max(columnGroups, one), y}, share.threads(), [&](const Threads &t) {
+    if (share.tokens > 1)
+      b.forManyTokens();
     takeTurns(b, t.blockY, tokenGroups, t.blocksY, [&](Value tokens) {
       takeTurns(b, t.block, columnGroups, t.blocks,
                 [&](Value columns) { body(t, b.mul(columns, share.columns()), b.mul(tokens, share.tokens)); });

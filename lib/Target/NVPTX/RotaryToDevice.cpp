@@ -11,9 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LineBuilder.h"
+#include "AttentionKernels.h"
 
-#include "setun/Dialect/NN/IR/NN.h"
 #include "setun/Target/NVPTX/Passes.h"
 
 namespace setun::nvptx {
@@ -25,12 +24,10 @@ using namespace mlir;
 using namespace setun;
 using namespace setun::nvptx;
 
-namespace {
-
 constexpr int64_t kThreads = 128;
 
 /// The pair of the components that index `at` stands for.
-void turn(LineBuilder &b, nn::RotaryEmbeddingOp op, ArrayRef<Value> at, Value half) {
+static void turnPair(LineBuilder &b, nn::RotaryEmbeddingOp op, ArrayRef<Value> at, Value half) {
   Value x = op.getX(), y = op.getY(), i = at[3];
   Type element = cast<MemRefType>(x.getType()).getElementType();
   Type type = element.isF64() ? element : b.getF32Type();
@@ -47,28 +44,35 @@ void turn(LineBuilder &b, nn::RotaryEmbeddingOp op, ArrayRef<Value> at, Value ha
   b.write(b.convert(b.addf(b.mulf(q, c), b.mulf(p, s)), element), y, high);
 }
 
-void emit(LineBuilder &b, nn::RotaryEmbeddingOp op) {
-  Value x = op.getX(), y = op.getY(), cos = op.getCos();
-  Value half = b.sizeOf(cos, 2), size = b.sizeOf(x, 3);
-  auto knownHalf = getConstant(half), knownSize = getConstant(size);
+Value nvptx::countTurns(LineBuilder &b, nn::RotaryEmbeddingOp op) {
+  return b.sub(b.sizeOf(op.getX(), 3), b.sizeOf(op.getCos(), 2));
+}
+
+void nvptx::turn(LineBuilder &b, nn::RotaryEmbeddingOp op, ArrayRef<Value> at) {
+  Value x = op.getX(), y = op.getY(), half = b.sizeOf(op.getCos(), 2), i = at[3];
+  auto knownHalf = getConstant(half), knownSize = getConstant(b.sizeOf(x, 3));
   bool turnsAll = knownHalf && knownSize && 2 * *knownHalf == *knownSize;
+  Value isPair = b.cmp(arith::CmpIPredicate::ult, i, half);
+  b.branch(
+      turnsAll ? b.constant(b.getI1Type(), 1) : isPair, [&] { turnPair(b, op, at, half); },
+      [&] {
+        Value where = b.add(i, half);
+        b.write(b.read(x, {at[0], at[1], at[2], where}), y, {at[0], at[1], at[2], where});
+      });
+}
+
+void nvptx::emitRotary(LineBuilder &b, nn::RotaryEmbeddingOp op) {
+  Value x = op.getX();
   // Pairs, then what stays as it is.
-  Values sizes{b.sizeOf(x, 0), b.sizeOf(x, 1), b.sizeOf(x, 2), b.sub(size, half)};
+  Values sizes{b.sizeOf(x, 0), b.sizeOf(x, 1), b.sizeOf(x, 2), countTurns(b, op)};
   Value count = b.product(sizes);
   b.launch({b.max(b.ceilDiv(count, kThreads), b.index(1))}, kThreads, [&](const Threads &t) {
-    b.rounds(b.add(b.mul(t.block, kThreads), t.thread), count, b.mul(t.blocks, kThreads), [&](Value linear) {
-      Values at = b.delinearize(linear, sizes);
-      Value i = at[3];
-      Value isPair = b.cmp(arith::CmpIPredicate::ult, i, half);
-      b.branch(
-          turnsAll ? b.constant(b.getI1Type(), 1) : isPair, [&] { turn(b, op, at, half); },
-          [&] {
-            Value where = b.add(i, half);
-            b.write(b.read(x, {at[0], at[1], at[2], where}), y, {at[0], at[1], at[2], where});
-          });
-    });
+    b.rounds(b.add(b.mul(t.block, kThreads), t.thread), count, b.mul(t.blocks, kThreads),
+             [&](Value linear) { turn(b, op, b.delinearize(linear, sizes)); });
   });
 }
+
+namespace {
 
 struct RotaryToDevice : nvptx::impl::RotaryToDeviceBase<RotaryToDevice> {
   void runOnOperation() override {
@@ -78,7 +82,7 @@ struct RotaryToDevice : nvptx::impl::RotaryToDeviceBase<RotaryToDevice> {
       if (op->getNumResults())
         continue;
       LineBuilder b(op.getLoc(), op);
-      emit(b, op);
+      emitRotary(b, op);
       op.erase();
     }
   }

@@ -4,7 +4,9 @@
     bytes      all packed weights, the bf16 head, the f32 cache of every layer up to the position
     launches   KERNELS_A_LAYER x layers + KERNELS_BESIDE, counted in what the stand-in driver logs of a greedy step of the
                shipped model, whose layers are of the same kind
-    gap        what a launch costs beyond its bytes: an assumption for each way to launch
+    gap        what a launch costs beyond its bytes: an assumption for each way to launch. "persistent": what a step of the
+               persistent kernel costs, an arrival and a look through the second cache, of which a part is filled by weights
+               that were asked for before; all but LAUNCHED_APART are steps of one launch, which and those cost an eager gap
     batches    a step of B sequences reads the caches of all. From 9 on the ternary products are those of a prompt of B tokens
                (below), where that is more than reading takes; the head is read once for each 8 sequences, and takes no less than
                its multiplications in f32 at half of the data sheet's rate, which is assumed
@@ -18,9 +20,9 @@ import json
 import sys
 
 LAYERS, HIDDEN, KEY_VALUE_COLUMNS, INTERMEDIATE, VOCABULARY = 30, 2560, 640, 6912, 128256
-KERNELS_A_LAYER, KERNELS_BESIDE = 8, 10  # of one token
-BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE = 11, 11  # of several: each product has a quantizer in front of it
-GAPS = {"eager": 2.0e-6, "graph": 1.3e-6, "graph + pdl": 0.7e-6}  # seconds a launch; assumed
+KERNELS_A_LAYER, KERNELS_BESIDE, LAUNCHED_APART = 5, 10, 1  # of one token
+BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE = 9, 11  # of several: each product has a quantizer in front of it
+GAPS = {"eager": 2.0e-6, "graph": 1.3e-6, "graph + pdl": 0.7e-6, "persistent": 0.4e-6}  # seconds a launch; assumed
 SHARE_OF_BANDWIDTH = 0.9  # assumed
 CARDS = {  # bytes/s that memory gives, dense int8 and f32 operations/s: data sheets
     "A100 80GB SXM": (2.039e12, 624e12, 19.5e12), "H100 SXM": (3.35e12, 1979e12, 67e12), "H200 SXM": (4.8e12, 1979e12, 67e12),
@@ -47,27 +49,33 @@ def prefill(tokens: int, card: str) -> float:
     return PREFILL_H100_MS[level][tokens] / 1e3 * CARDS["H100 SXM"][1] / CARDS[card][1]
 
 
-def decode(card: str, gap: float, position: int, batch: int = 1) -> float:
+def gaps(way: str, batch: int) -> float:
+    """Seconds that a step's launches cost."""
+    a_layer, beside = (KERNELS_A_LAYER, KERNELS_BESIDE) if batch == 1 else (BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE)
+    launches = a_layer * LAYERS + beside
+    if way == "persistent":
+        return (launches - LAUNCHED_APART) * GAPS[way] + (1 + LAUNCHED_APART) * GAPS["eager"]
+    return launches * GAPS[way]
+
+
+def decode(card: str, way: str, position: int, batch: int = 1) -> float:
     """Tokens a second, of all sequences."""
     bandwidth, _, f32 = CARDS[card]
     read = SHARE_OF_BANDWIDTH * bandwidth
     cache = batch * LAYERS * 2 * KEY_VALUE_COLUMNS * 4 * position / read
     products = max(weight_bytes() / read, prefill(batch, card) if batch > HEAD_ROWS else 0)
     head = max(head_bytes() * -(-batch // HEAD_ROWS) / read, batch * head_bytes() / (SHARE_OF_F32 * f32) if batch > 1 else 0)
-    a_layer, beside = (KERNELS_A_LAYER, KERNELS_BESIDE) if batch == 1 else (BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE)
-    launches = a_layer * LAYERS + beside
-    return batch / (products + head + cache + launches * gap)
+    return batch / (products + head + cache + gaps(way, batch))
 
 
 def predictions() -> dict:
     found = {}
     for card in CARDS:
-        ways = {way: gap for way, gap in GAPS.items() if way != "graph + pdl" or "A100" not in card}
-        rates = {f"decode at {position}, {way}, tokens/s": round(decode(card, gap, position))
-                 for position in (0, 2048) for way, gap in ways.items()}
+        ways = [way for way in GAPS if way != "graph + pdl" or "A100" not in card]
+        rates = {f"decode at {position}, {way}, tokens/s": round(decode(card, way, position)) for position in (0, 2048) for way in ways}
         for batch in (8, 32):
-            rates |= {f"decode at {position}, {batch} at a time, {way}, tokens/s": round(decode(card, gap, position, batch))
-                      for position in (0, 2048) for way, gap in ways.items() if way != "eager"}
+            rates |= {f"decode at {position}, {batch} at a time, {way}, tokens/s": round(decode(card, way, position, batch))
+                      for position in (0, 2048) for way in ways if way not in ("eager", "persistent")}
         found[card] = {**rates, **{f"prefill {tokens}, ms": round(1e3 * prefill(tokens, card), 2) for tokens in (16, 512, 2048)}}
     return found
 

@@ -21,7 +21,8 @@ import device
 import fill
 import parity
 
-MODES = {"eager": {"SETUN_CUDA_GRAPH": "0", "SETUN_CUDA_PDL": "0"}, "graph": {"SETUN_CUDA_PDL": "0"}, "graph + pdl": {}}
+MODES = {"eager": {"SETUN_CUDA_GRAPH": "0", "SETUN_CUDA_PDL": "0"}, "graph": {"SETUN_CUDA_PDL": "0"}, "graph + pdl": {},
+         "persistent": {"SETUN_CUDA_PERSISTENT": "1"}}
 PLAIN = "graph + pdl, level sm_90"  # on a card that takes sm_90a
 PROMPTS, POSITIONS, STEPS = [16, 512, 2048], [0, 2048], 256
 LIMIT = 470  # seconds for everything
@@ -39,7 +40,8 @@ class Bench:
         if left < 1:
             raise RuntimeError("no time was left")
         command = [str(self.folder / part / model), "--device", "cuda", *map(str, flags)]
-        environment = {k: v for k, v in os.environ.items() if k not in ("SETUN_CUDA_GRAPH", "SETUN_CUDA_PDL", "SETUN_TARGET")}
+        ours = ("SETUN_CUDA_GRAPH", "SETUN_CUDA_PDL", "SETUN_CUDA_PERSISTENT", "SETUN_TARGET")
+        environment = {k: v for k, v in os.environ.items() if k not in ours}
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=left, env={**environment, **MODES.get(mode, {"SETUN_TARGET": "sm_90"})})
         except subprocess.TimeoutExpired:
@@ -86,6 +88,7 @@ class Bench:
     def tiny(self) -> None:
         self.attempt("parity", "shipped model, rules (c), (d)", self.parity_of)
         self.attempt("parity", "greedy tokens of the processor", self.greedy)
+        self.attempt("parity", "the same by the persistent kernel", lambda: self.greedy("persistent"))
 
     def parity_of(self) -> dict:
         plan, rows = self.plan["tiny"], []
@@ -98,10 +101,11 @@ class Bench:
         broken = figures.pop("broken")
         return {**figures, **({"error": "; ".join(broken)} if broken else {})}
 
-    def greedy(self) -> dict:
+    def greedy(self, mode: str = "graph + pdl") -> dict:
         """A near tie may fall either way on a device, so fewer than half of the tokens is what fails."""
         theirs = self.plan["tiny"]["greedy"]
-        mine = json.loads(self.program("tiny", "--tokens", self.plan["tiny"]["prompt"], "-n", len(theirs), "--json"))["tokens"]
+        flags = ("--tokens", self.plan["tiny"]["prompt"], "-n", len(theirs), "--json")
+        mine = json.loads(self.program("tiny", *flags, mode=mode))["tokens"]
         same = next((i for i, (a, b) in enumerate(zip(mine, theirs)) if a != b), min(len(mine), len(theirs)))
         return {"same": same, "of": len(theirs), **({} if 2 * same >= len(theirs) else {"error": "leaves the processor's tokens"})}
 
@@ -135,7 +139,8 @@ class Bench:
                 for position in POSITIONS:
                     self.attempt("2b", f"decode at {position}, {batch} at a time, {mode}", lambda: decode(batch, mode, position))
         for mode in [*MODES, PLAIN] if self.has_two_levels() else MODES:
-            self.prefill(mode, bandwidth, peak, read, operations)
+            if mode != "persistent":  # it does steps of one token
+                self.prefill(mode, bandwidth, peak, read, operations)
 
     def prefill(self, mode: str, bandwidth: float, peak: float | None, read: int, operations: int) -> None:
         """All lengths in one process. The int8 peak is compared with the ternary products' operations alone."""

@@ -210,6 +210,9 @@ EXPORT cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction
 EXPORT cuFuncSetAttribute(CUfunction function, CUfunction_attribute, int value) {
   return value > 232448 ? CUDA_ERROR_INVALID_VALUE : (function->allowed = value, CUDA_SUCCESS);
 }
+EXPORT cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction, int, size_t) {
+  return *blocks = 1, CUDA_SUCCESS;
+}
 EXPORT cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **, void **extra) {
   Node node{CU_GRAPH_NODE_TYPE_KERNEL,
             function,

@@ -16,7 +16,7 @@ def read_ptx(module: str) -> str:
 def main() -> None:
     """Reads the module, prints."""
     ptx = read_ptx(sys.stdin.read())
-    for name, body in re.findall(r"\.visible \.entry (\w+)\(.*?\n\{\n(.*?)\n\}\n", ptx, re.S):
+    for name, body in re.findall(r"\.visible \.entry ((?!setun_)\w+)\(.*?\n\{\n(.*?)\n\}\n", ptx, re.S):
         wide, cached, local, calls, atomics = (
             len(re.findall(r"^\s*(?:@!?%p\d+\s+)?" + pattern, body, re.M))
             for pattern in (r"ld\.global\.v4", r"ld\.global\.nc", r"(?:ld|st)\.local", r"call", r"(?:atom|red)\.")
@@ -27,7 +27,7 @@ def main() -> None:
     run = subprocess.run(["ptxas", "-arch=sm_90", "-v", "-", "-o", "/dev/null"], input=ptx, capture_output=True, text=True)
     if run.returncode:
         sys.exit(run.stderr)
-    for name, spills in re.findall(r"entry function '(\w+)'.*?(\d+) bytes spill stores", run.stderr, re.S):
+    for name, spills in re.findall(r"entry function '((?!setun_)\w+)'.*?(\d+) bytes spill stores", run.stderr, re.S):
         print(f"ptxas {name}: {spills} bytes spilled")
 
 

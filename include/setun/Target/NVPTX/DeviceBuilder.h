@@ -45,6 +45,8 @@ public:
   /// `count` elements of shared memory of the block, not initialized, for use in the launch around.
   Value shared(int64_t count, mlir::Type element);
 
+  /// The launch around has a barrier, and is for several tokens.
+  void forManyTokens();
   /// All threads of the block.
   void barrier();
   /// The value of lane (own lane ^ mask).

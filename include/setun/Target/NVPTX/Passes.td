@@ -15,8 +15,8 @@ def GroupSteps : Pass<"setun-group-steps", "::mlir::ModuleOp"> {
   let summary = "what one kernel can do becomes one step";
   let description = [{
     Puts each ternary product on tensors into a region together with what makes its activations (a quantizer, with a norm
-    or without, of which nobody else takes the result) and with elementwise work on its sums. The region is planned and
-    outlined as one step; --setun-convert-ternary-to-loops makes its kernels.
+    or without, of which nobody else takes the result) and with elementwise work on its sums. What such work makes to be
+    put into a slice, as values on their way into a cache, it writes there. The region is planned and outlined as one step; --setun-convert-ternary-to-loops makes its kernels.
 
     ```mlir
     %q, %s = ternary.norm_quantize ins(%x, %g : ...) ...
@@ -211,8 +211,9 @@ def GroupAttention : Pass<"setun-group-attention", "::mlir::func::FuncOp"> {
   let summary = "attention and what its kernels do besides become one step";
   let description = [{
     Puts `nn.attention` on tensors into a region together with the rotary embedding of its queries and the transposition
-    of its result, where nobody else needs what they pass on. `--setun-attention-to-device` turns queries while it reads
-    them, and writes the result transposed.
+    of its result, where nobody else needs what they pass on; and with the rotary embedding of the keys that are put into
+    the cache from `past` on. `--setun-attention-to-device` turns queries while it reads them, and writes the result
+    transposed.
 
     ```mlir
     %r = nn.rotary_embedding ins(%q, %cos, %sin : ...) ...
@@ -229,16 +230,19 @@ def AttentionToDevice : KernelsOf<"setun-attention-to-device"> {
   let summary = "kernels of nn.attention";
   let description = [{
     Two forms, between which the host chooses by the number of queries. Few queries: a warp takes a slice of the keys
-    for all query heads that share them, several blocks share a context if there is scratch, and a second kernel
+    for all query heads that share them, several blocks share a context if there is scratch, and the one that ends last
     combines what they found in a fixed order. Many queries: a block takes 32 rows of queries and walks over tiles of
-    keys in shared memory. Heads whose size is not known, very long ones and f64 are left to the common lowering.
+    keys in shared memory. The rotary embedding of new keys (`setun.new_keys`) goes along for one query. Heads whose size is not known, very long ones and f64 are left to the common lowering.
 
     ```mlir
     nn.attention ins(%q, %k, %v : ...) past(%past) outs(%y : ...) scratch(%s : ...) {causal, scale = 1.0 : f32}
     // becomes
-    scf.if %many { gpu.launch ... } else { gpu.launch ...  gpu.launch ... }
+    scf.if %many { gpu.launch ... } else { gpu.launch ... }
     ```
   }];
+  let options = [
+    Option<"dependent", "dependent", "bool", "false", "kernels of few queries may start before the one in front ends">
+  ];
 }
 
 def MergeKernels : Pass<"setun-merge-kernels", "::mlir::ModuleOp"> {

@@ -193,9 +193,15 @@ Expected<CompiledKernel *> Emulator::compile(const KernelInfo &info) {
   });
   if (Error error = rewriteKernel(*code, *kernel, options.checkAccesses || options.checkRaces))
     return error;
-  for (Function &function : make_early_inc_range(*code))
-    if (function.getName() != info.name && function.use_empty())
-      function.eraseFromParent();
+  // What has been inlined, and then what that called.
+  for (bool erased = true; erased;) {
+    erased = false;
+    for (Function &function : make_early_inc_range(*code))
+      if (function.getName() != info.name && function.use_empty()) {
+        function.eraseFromParent();
+        erased = true;
+      }
+  }
   if (Error error = add(std::move(code)))
     return error;
   auto address = jit->lookup(info.name);

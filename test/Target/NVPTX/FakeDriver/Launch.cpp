@@ -66,13 +66,30 @@ CUresult checkLaunch(CUfunction function, const LaunchConfig &config) {
   return CUDA_SUCCESS;
 }
 
+/// Blocks that a multiprocessor holds at once, as far as threads and shared memory tell.
+static uint64_t countResident(CUfunction function, uint64_t threads, uint64_t dynamicShared) {
+  uint64_t shared = dynamicShared + function->info->sharedBytes + 1024;
+  uint64_t warps = (threads + 31) / 32;
+  return std::min<uint64_t>({64 / warps, 32, (fake().sharedLimit() + 1024) / shared});
+}
+
+SETUN_FAKE_API cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function, int threads,
+                                                           size_t shared) {
+  return run("cuOccupancyMaxActiveBlocksPerMultiprocessor", kContext, {{"threads", threads}}, [&]() -> CUresult {
+    if (CUresult error = checkFunction(function))
+      return error;
+    if (threads < 1 || threads > 1024)
+      return refuse(CUDA_ERROR_INVALID_VALUE, "blocks of " + Twine(threads) + " threads");
+    *blocks = countResident(function, threads, shared);
+    return CUDA_SUCCESS;
+  });
+}
+
 /// All blocks of a cooperative launch must be there at once.
 static CUresult checkCooperative(CUfunction function, const LaunchConfig &config) {
   uint64_t threads = uint64_t(config.block[0]) * config.block[1] * config.block[2];
   uint64_t blocks = uint64_t(config.grid[0]) * config.grid[1] * config.grid[2];
-  uint64_t shared = config.sharedBytes + function->info->sharedBytes + 1024;
-  uint64_t warps = (threads + 31) / 32;
-  uint64_t fit = std::min<uint64_t>({64 / warps, 32, (fake().sharedLimit() + 1024) / shared});
+  uint64_t fit = countResident(function, threads, config.sharedBytes);
   if (blocks > fit * fake().sms)
     return refuse(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
                   Twine(blocks) + " blocks, " + Twine(fit * fake().sms) + " fit on the device");
