@@ -152,6 +152,31 @@ def test_gives_tensors_of_the_device(setun, library, memory):
         setun.load(library, device="cpu").session().on_device("y/0")
 
 
+@pytest.mark.parametrize("graphs", ["0", "1"])
+def test_profile(library, tmp_path, graphs):
+    """Every launch of every run has its time, whether it is enqueued by itself or part of a graph."""
+    profile, log = tmp_path / "profile", tmp_path / "log"
+    code = (f"import numpy as np, setun\nmodel = setun.load({str(library)!r}, device='cuda')\n"
+            "x = np.arange(-8, 12, dtype=np.float32).reshape(5, 4)\nfor rows in (5, 5, 5, 3, 5, 5): model(x[:rows])\n")  # fmt: skip
+    environment = {**os.environ, "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_CUDA_PROFILE": str(profile), "SETUN_CUDA_GRAPH": graphs, "SETUN_FAKE_CUDA_LOG": str(log)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    lines = [json.loads(line) for line in profile.read_text().splitlines()]
+    assert sum(line["runs"] for line in lines) == 6
+    kernels = [kernel for line in lines for kernel in line["kernels"]]
+    assert kernels and all(kernel["launches"] % 6 == 0 and kernel["milliseconds"] > 0 for kernel in kernels)
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    assert any(call.get("call") == "cuGraphLaunch" for call in calls) == (graphs == "1")
+    if graphs == "0":
+        assert sum(kernel["launches"] for kernel in kernels) == sum(call.get("call") == "cuLaunchKernelEx" for call in calls)
+
+
+def test_profile_that_cannot_be_written(library, tmp_path):
+    code = f"import setun\nsetun.load({str(library)!r}, device='cuda')(x=__import__('numpy').zeros((5, 4), 'f4'))\n"
+    environment = {**os.environ, "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_CUDA_PROFILE": str(tmp_path / "no" / "profile")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1 and "SETUN_CUDA_PROFILE: cannot write" in done.stderr.splitlines()[-1]
+
+
 def test_leaves_nothing(library, tmp_path):
     code = f"""import sys, gc, numpy as np, setun
 session = setun.load({str(library)!r}).session()

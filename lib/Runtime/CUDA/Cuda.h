@@ -128,6 +128,8 @@ enum {
   CUDA_LISTS = 1 << 19 /* of lists for the persistent kernel, behind these */
 };
 
+typedef struct cuda_profile cuda_profile;
+
 struct setun_queue {
   setun_device *device;
   CUstream stream;
@@ -147,6 +149,8 @@ struct setun_queue {
   bool with_graphs, with_persistent;
   CUdeviceptr counters; /* of the persistent kernel */
   uint32_t half;        /* which of them are next */
+  bool capturing;        /* what is enqueued becomes a graph */
+  cuda_profile *profile; /* NULL: nobody asks for times */
   cuda_graph graphs[CUDA_GRAPHS];
   cuda_list seen[CUDA_SEEN];
   size_t next_seen;
@@ -167,6 +171,20 @@ int setun_cuda_submit(setun_queue *queue);
 bool setun_cuda_can_persist(const setun_queue *queue);
 int setun_cuda_persist(setun_queue *queue);
 void setun_cuda_graph_free(setun_queue *queue, cuda_graph *graph);
+
+/*===-- profile.c: time by kernel ------------------------------------------===*/
+
+/* Asked for by SETUN_CUDA_PROFILE; all of these do nothing if it is not. Closing writes what was measured. */
+int setun_cuda_open_profile(setun_queue *queue, setun_message message);
+void setun_cuda_close_profile(setun_queue *queue);
+/* The queue's list is what is launched next. */
+void setun_cuda_profile_list(setun_queue *queue);
+/* Enqueues a mark behind so many of its launches. */
+void setun_cuda_mark(setun_queue *queue, size_t launches);
+/* Adds up the times of what was launched and is over. */
+void setun_cuda_add_times(setun_queue *queue);
+
+/*===-- queue.c, again -----------------------------------------------------===*/
 
 /* The kernel of that name among the code's, or -1. */
 int64_t setun_cuda_find_kernel(const setun_device_code *code, const char *name);

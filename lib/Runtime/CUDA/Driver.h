@@ -89,13 +89,15 @@ typedef enum CUjit_option { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER
 typedef enum CUgraphNodeType {
   CU_GRAPH_NODE_TYPE_KERNEL = 0,
   CU_GRAPH_NODE_TYPE_MEMCPY = 1,
-  CU_GRAPH_NODE_TYPE_MEMSET = 2
+  CU_GRAPH_NODE_TYPE_MEMSET = 2,
+  CU_GRAPH_NODE_TYPE_EVENT_RECORD = 7
 } CUgraphNodeType;
 
 typedef enum CUstreamCaptureMode { CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1 } CUstreamCaptureMode;
 
 enum { CU_STREAM_NON_BLOCKING = 1 };
 enum { CU_EVENT_DEFAULT = 0, CU_EVENT_DISABLE_TIMING = 2 };
+enum { CU_EVENT_RECORD_EXTERNAL = 1 }; /* becomes a node of the graph that is being captured */
 enum { CU_MEMHOSTALLOC_PORTABLE = 1 };
 
 /*===-- Launches ----------------------------------------------------------===*/
@@ -198,6 +200,7 @@ typedef struct CUDA_KERNEL_NODE_PARAMS_v2 {
   X(cuEventCreate, cuEventCreate, (CUevent * event, unsigned int flags))                                               \
   X(cuEventDestroy, cuEventDestroy_v2, (CUevent event))                                                                \
   X(cuEventRecord, cuEventRecord, (CUevent event, CUstream stream))                                                    \
+  X(cuEventRecordWithFlags, cuEventRecordWithFlags, (CUevent event, CUstream stream, unsigned int flags))              \
   X(cuEventSynchronize, cuEventSynchronize, (CUevent event))                                                           \
   X(cuEventElapsedTime, cuEventElapsedTime, (float *milliseconds, CUevent from, CUevent to))
 

@@ -62,7 +62,9 @@ static int capture(setun_queue *queue, cuda_graph *graph) {
   setun_cuda_graph_free(queue, graph);
   if (api->cuStreamBeginCapture(queue->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))
     return -1;
+  queue->capturing = true;
   int failed = enqueue(queue);
+  queue->capturing = false;
   if (api->cuStreamEndCapture(queue->stream, &graph->graph) || failed ||
       api->cuGraphInstantiate(&graph->exec, graph->graph, 0)) {
     setun_cuda_graph_free(queue, graph);
@@ -139,6 +141,7 @@ int setun_cuda_submit(setun_queue *queue) {
   size_t most = queue->list.count / 2 > 4 ? queue->list.count / 2 : 4, differences;
   if (setun_cuda_can_persist(queue))
     return setun_cuda_persist(queue);
+  setun_cuda_profile_list(queue);
   if (!queue->with_graphs || queue->list.count == 0)
     return enqueue(queue);
   cuda_graph *graph = find_graph(queue, most, &differences);

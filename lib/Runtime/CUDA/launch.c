@@ -32,7 +32,7 @@ int setun_cuda_launch_one(setun_queue *queue, const cuda_record *record, bool be
   memset(attributes, 0, sizeof attributes);
   CUlaunchConfig config = {record->grid[0],  record->grid[1], record->grid[2], record->block[0], record->block[1],
                            record->block[2], record->shared,  queue->stream,   attributes,       0};
-  if (kernel->dependent && behind) {
+  if (kernel->dependent && behind && !queue->profile) {
     attributes[config.numAttrs].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     attributes[config.numAttrs++].value.programmaticStreamSerializationAllowed = 1;
   }
@@ -51,8 +51,11 @@ int setun_cuda_launch_one(setun_queue *queue, const cuda_record *record, bool be
 }
 
 int setun_cuda_launch_all(setun_queue *queue, const cuda_list *list, bool behind) {
-  for (size_t i = 0; i < list->count; ++i)
+  setun_cuda_mark(queue, 0);
+  for (size_t i = 0; i < list->count; ++i) {
     if (setun_cuda_launch_one(queue, setun_cuda_record(list, i), behind || i > 0))
       return -1;
+    setun_cuda_mark(queue, i + 1);
+  }
   return 0;
 }

@@ -47,6 +47,7 @@ static void close_on(setun_queue *queue) {
     (void)api->cuStreamSynchronize(queue->stream);
   for (size_t i = 0; i < CUDA_GRAPHS; ++i)
     setun_cuda_graph_free(queue, &queue->graphs[i]);
+  setun_cuda_close_profile(queue);
   if (queue->counters)
     (void)api->cuMemFree(queue->counters);
   if (queue->mailbox_on_device)
@@ -80,7 +81,7 @@ setun_queue *setun_cuda_open_queue(setun_device *device, uint32_t num_symbols, s
   queue->with_persistent = device->persistent_blocks > 0;
   int failed = setun_cuda_enter(device, message);
   if (!failed) {
-    failed = open_on(queue, message);
+    failed = open_on(queue, message) || setun_cuda_open_profile(queue, message);
     setun_cuda_leave(device);
   }
   if (failed) {
@@ -153,6 +154,7 @@ static int flush(setun_queue *queue) {
   if (!queue->told && setun_cuda_tell(queue, queue->mailbox_used - CUDA_FRAME))
     return -1;
   queue->told = queue->launched = true;
+  setun_cuda_profile_list(queue);
   int failed = setun_cuda_launch_all(queue, &queue->list, false);
   setun_cuda_list_clear(&queue->list);
   return failed;
@@ -172,6 +174,8 @@ void setun_cuda_read(setun_queue *queue, void *host, const void *device, uint64_
     result = api->cuMemcpyDtoHAsync(host, (CUdeviceptr)(uintptr_t)device, size, queue->stream);
     if (!result)
       result = api->cuStreamSynchronize(queue->stream);
+    if (!result)
+      setun_cuda_add_times(queue);
   }
   if (result)
     setun_cuda_fail(api, result, setun_cuda_failure(queue), "the kernels failed on %s", queue->device->name);
@@ -245,6 +249,7 @@ static int finish(setun_queue *queue, bool drop, setun_message message) {
     return setun_fail(message, "%s", queue->failure);
   if (result)
     return setun_cuda_fail(api, result, message, "the kernels failed on %s", queue->device->name);
+  setun_cuda_add_times(queue);
   return drop ? 0 : check_fault(queue, message);
 }
 

@@ -5,6 +5,7 @@ Needs Python 3.10, a driver and nothing else. One table and one JSON of
     parity      rules (c) and (d) of docs/parity.md on the shipped model; how long its greedy tokens are the processor's
     decode      the 2B shape token by token, 1, 8 and 32 sequences at a time, at positions 0 and 2048
     prefill     the 2B shape, prompts of 16, 512 and 2048 tokens; on Hopper with wgmma and without
+    kernels     time by kernel, of a prompt of 512 tokens and of 64 tokens one by one
 Exit code 0: all was right. 1: something is wrong, or did not run. 77: no device.
 """
 
@@ -34,7 +35,7 @@ class Bench:
         self.plan = json.loads((folder / "plan.json").read_text())
         self.rows, self.failed = [], []
 
-    def program(self, part: str, *flags: object, mode: str = "graph + pdl", model: str = "model") -> str:
+    def program(self, part: str, *flags: object, mode: str = "graph + pdl", model: str = "model", profile: str | None = None) -> str:
         """Runs a part's model on the device; its output. Raises with the model's own words."""
         left = LIMIT - (time.monotonic() - self.begin)
         if left < 1:
@@ -42,8 +43,9 @@ class Bench:
         command = [str(self.folder / part / model), "--device", "cuda", *map(str, flags)]
         ours = ("SETUN_CUDA_GRAPH", "SETUN_CUDA_PDL", "SETUN_CUDA_PERSISTENT", "SETUN_TARGET")
         environment = {k: v for k, v in os.environ.items() if k not in ours}
+        environment |= MODES.get(mode, {"SETUN_TARGET": "sm_90"}) | ({"SETUN_CUDA_PROFILE": profile} if profile else {})
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=left, env={**environment, **MODES.get(mode, {"SETUN_TARGET": "sm_90"})})
+            done = subprocess.run(command, capture_output=True, text=True, timeout=left, env=environment)
         except subprocess.TimeoutExpired:
             raise RuntimeError("took longer than the time that was left") from None
         if done.returncode:
@@ -141,6 +143,27 @@ class Bench:
         for mode in [*MODES, PLAIN] if self.has_two_levels() else MODES:
             if mode != "persistent":  # it does steps of one token
                 self.prefill(mode, bandwidth, peak, read, operations)
+        self.kernels("prefill 512", "-p", 512, "-n", 0)
+        self.kernels("decode", "-p", 0, "-n", 64)
+
+    def kernels(self, test: str, *flags: object) -> None:
+        """Time by kernel, those that take the most first. Marks of time stand between them, so the sum is more than a run takes."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "profile"
+            try:
+                self.program("2b", "--bench", *flags, "-r", 3, "--json", "--context", 4096, mode="graph", model="model-1", profile=str(path))
+                measured = [kernel for line in path.read_text().splitlines() for kernel in json.loads(line)["kernels"]]
+            except (RuntimeError, OSError, ValueError) as error:
+                self.row("kernels", test, error=str(error))
+                return
+        totals: dict[str, list[float]] = {}
+        for kernel in measured:
+            total = totals.setdefault(kernel["kernel"], [0, 0.0])
+            total[0] += kernel["launches"]
+            total[1] += kernel["milliseconds"]
+        whole = sum(ms for _, ms in totals.values()) or 1.0
+        for name, (launches, ms) in sorted(totals.items(), key=lambda item: -item[1][1]):
+            self.row("kernels", f"{test}, {name}", launches=launches, microseconds=1e3 * ms / launches, share=ms / whole)
 
     def prefill(self, mode: str, bandwidth: float, peak: float | None, read: int, operations: int) -> None:
         """All lengths in one process. The int8 peak is compared with the ternary products' operations alone."""
@@ -183,7 +206,6 @@ def main() -> int:
         bench.tiny()
     if "2b" in bench.plan:
         bench.speed(bandwidth, peak)
-    print("not measured: time by kernel (the driver alone does not tell)")
     if options.json:
         options.json.write_text(json.dumps({"device": about, "rows": bench.rows, "failed": bench.failed}, indent=1) + "\n")
     print("\n".join(["FAILED"] + bench.failed) if bench.failed else f"all right, {time.monotonic() - bench.begin:.0f} s")

@@ -297,6 +297,7 @@ EXPORT cuGraphDestroy(CUgraph graph) { return --state.live, delete graph, CUDA_S
 EXPORT cuEventCreate(CUevent *event, unsigned) { return ++state.live, *event = new CUevent_st, CUDA_SUCCESS; }
 EXPORT cuEventDestroy_v2(CUevent event) { return --state.live, delete event, CUDA_SUCCESS; }
 EXPORT cuEventRecord(CUevent event, CUstream stream) { return event->stream = stream, CUDA_SUCCESS; }
+EXPORT cuEventRecordWithFlags(CUevent, CUstream, unsigned) { return CUDA_SUCCESS; }
 EXPORT cuEventSynchronize(CUevent event) { return event->stream ? wait(event->stream) : CUDA_SUCCESS; }
 EXPORT cuEventElapsedTime(float *milliseconds, CUevent, CUevent) { return *milliseconds = 1, CUDA_SUCCESS; }
 }

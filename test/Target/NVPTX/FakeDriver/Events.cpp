@@ -36,17 +36,25 @@ SETUN_FAKE_API cuEventDestroy_v2(CUevent event) {
   });
 }
 
-SETUN_FAKE_API cuEventRecord(CUevent event, CUstream stream) {
-  return run("cuEventRecord", kContext, {}, [&]() -> CUresult {
+static CUresult record(const char *name, CUevent event, CUstream stream, unsigned int flags) {
+  return run(name, kContext, {{"flags", int64_t(flags)}}, [&]() -> CUresult {
     if (CUresult error = checkEvent(event))
       return error;
     if (CUresult error = checkStream(stream))
       return error;
-    event->recorded = true;
     Work work{Kind::Record};
     work.event = event;
+    work.external = flags & CU_EVENT_RECORD_EXTERNAL;
+    if (work.external && !stream->capture)
+      return refuse(CUDA_ERROR_INVALID_VALUE, "an external record where nothing is captured");
+    event->recorded |= !stream->capture;
     return enqueue(stream, std::move(work));
   });
+}
+
+SETUN_FAKE_API cuEventRecord(CUevent event, CUstream stream) { return record("cuEventRecord", event, stream, 0); }
+SETUN_FAKE_API cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned int flags) {
+  return record("cuEventRecordWithFlags", event, stream, flags);
 }
 
 SETUN_FAKE_API cuEventSynchronize(CUevent event) {

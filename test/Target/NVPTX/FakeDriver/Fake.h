@@ -68,6 +68,7 @@ struct Work {
   std::vector<uint8_t> bytes{}; // what was in pageable memory when the copy was asked for
   bool snapshot = false;
   CUevent event = nullptr;
+  bool external = false; // Record: a node of the graph that it is captured to
 };
 
 struct CUgraphNode_st {

@@ -93,9 +93,10 @@ SETUN_FAKE_API cuGraphNodeGetType(CUgraphNode node, CUgraphNodeType *type) {
   return run("cuGraphNodeGetType", kContext, {}, [&]() -> CUresult {
     if (CUresult error = checkNode(node))
       return error;
-    *type = node->work.kind == Kind::Launch ? CU_GRAPH_NODE_TYPE_KERNEL
-            : node->work.kind == Kind::Set  ? CU_GRAPH_NODE_TYPE_MEMSET
-                                            : CU_GRAPH_NODE_TYPE_MEMCPY;
+    *type = node->work.kind == Kind::Launch   ? CU_GRAPH_NODE_TYPE_KERNEL
+            : node->work.kind == Kind::Set    ? CU_GRAPH_NODE_TYPE_MEMSET
+            : node->work.kind == Kind::Record ? CU_GRAPH_NODE_TYPE_EVENT_RECORD
+                                              : CU_GRAPH_NODE_TYPE_MEMCPY;
     return CUDA_SUCCESS;
   });
 }

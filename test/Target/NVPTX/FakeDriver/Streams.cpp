@@ -43,7 +43,7 @@ CUresult enqueue(CUstream stream, Work work) {
   if (stream->capture) {
     if (stream->captureBroken)
       return refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "the capture was broken before");
-    if (work.kind == Kind::Record)
+    if (work.kind == Kind::Record && !work.external)
       return CUDA_SUCCESS; // a dependency inside of the graph, which is one line anyway
     auto node = std::make_unique<CUgraphNode_st>();
     node->work = std::move(work);
@@ -139,6 +139,7 @@ static CUresult perform(CUstream stream, Work work) {
     return CUDA_SUCCESS;
   case Kind::Record:
     work.event->time = now();
+    work.event->recorded = true;
     if (work.event->stream == stream)
       work.event->stream = nullptr;
     return CUDA_SUCCESS;
