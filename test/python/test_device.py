@@ -158,7 +158,7 @@ def test_profile(library, tmp_path, graphs):
     profile, log = tmp_path / "profile", tmp_path / "log"
     code = (f"import numpy as np, setun\nmodel = setun.load({str(library)!r}, device='cuda')\n"
             "x = np.arange(-8, 12, dtype=np.float32).reshape(5, 4)\nfor rows in (5, 5, 5, 3, 5, 5): model(x[:rows])\n")  # fmt: skip
-    environment = {**os.environ, "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_CUDA_PROFILE": str(profile), "SETUN_CUDA_GRAPH": graphs, "SETUN_FAKE_CUDA_LOG": str(log)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_CUDA_PROFILE": str(profile), "SETUN_CUDA_GRAPH": graphs, "SETUN_FAKE_CUDA_LOG": str(log)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     lines = [json.loads(line) for line in profile.read_text().splitlines()]
     assert sum(line["runs"] for line in lines) == 6
@@ -172,7 +172,7 @@ def test_profile(library, tmp_path, graphs):
 
 def test_profile_that_cannot_be_written(library, tmp_path):
     code = f"import setun\nsetun.load({str(library)!r}, device='cuda')(x=__import__('numpy').zeros((5, 4), 'f4'))\n"
-    environment = {**os.environ, "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_CUDA_PROFILE": str(tmp_path / "no" / "profile")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "SETUN_CUDA_DRIVER": str(DRIVER), "SETUN_CUDA_PROFILE": str(tmp_path / "no" / "profile")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 1 and "SETUN_CUDA_PROFILE: cannot write" in done.stderr.splitlines()[-1]
 
