@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-/* A decode step launches the same kernels with the same parameters again and again: positions are in the device frame.
- * One graph does them all at once. A list that differs in a few launches changes these in the graph; one that was never
+/* A decode step launches the same kernels again and again, most of them with the same parameters. One graph does them
+ * all at once. A list that differs in a few launches changes these in the graph; one that was never
  * seen (a prompt of some length, as a rule) is launched kernel by kernel, and becomes a graph when it comes again. */
 
 #include "Cuda.h"
