@@ -169,8 +169,8 @@ TEST_P(ProductTest, FixedSizes) {
   struct Fixed {
     int64_t m, n, k;
   };
-  constexpr Fixed shapes[] = {{1, 96, 80},    {1, 33, 100},   {4, 64, 256},    {16, 40, 48},
-                              {32, 1024, 64}, {65, 2080, 96}, {-1, 2560, 640}, {-1, 40, 7169}, {-1, 40, 7200}};
+  constexpr Fixed shapes[] = {{1, 96, 80},    {1, 33, 100},    {4, 64, 256},   {16, 40, 48},  {32, 1024, 64},
+                              {65, 2080, 96}, {-1, 2560, 640}, {-1, 40, 7169}, {-1, 40, 7200}};
   std::vector<PackedLayout> layouts;
   std::vector<std::string> names;
   std::string source;

@@ -147,8 +147,8 @@ struct setun_queue {
   bool failed;
   char failure[400]; /* the first of the run */
   bool with_graphs, with_persistent;
-  CUdeviceptr counters; /* of the persistent kernel */
-  uint32_t half;        /* which of them are next */
+  CUdeviceptr counters;  /* of the persistent kernel */
+  uint32_t half;         /* which of them are next */
   bool capturing;        /* what is enqueued becomes a graph */
   cuda_profile *profile; /* NULL: nobody asks for times */
   cuda_graph graphs[CUDA_GRAPHS];
