@@ -63,3 +63,16 @@ def test_no_place_for_it(model, apart, tmp_path):
                                  SETUN_FAKE_CUDA_FAIL=f"cuLaunchKernelEx:{place + 1}:720")
     assert text == whole[0] and len(failed) == 1
     assert [name for name, _ in launches].count("setun_persistent_coop") == 5 and len(launches) > len(whole[1])
+
+
+def test_what_a_step_launches(model, apart, tmp_path):
+    """What docs/targets/cuda.md and predict.py count: five kernels a layer and ten beside; of a graph, two a layer and one are changed."""
+    layers = json.loads((ROOT / "python" / "tinylm" / "checkpoint" / "config.json").read_text())["num_hidden_layers"]
+    names = [name for name, _ in apart[1]]
+    ends = [i for i, name in enumerate(names) if name == "setun_argmax"]
+    assert {b - a for a, b in zip(ends[2:], ends[3:])} == {5 * layers + 10}
+    assert run(model, tmp_path / "log", SETUN_CUDA_GRAPH="1")[0] == apart[0]
+    calls = [json.loads(line).get("call") for line in (tmp_path / "log").read_text().splitlines()]
+    graphs = [i for i, call in enumerate(calls) if call == "cuGraphLaunch"]
+    changed = [calls[a:b].count("cuGraphExecKernelNodeSetParams_v2") for a, b in zip(graphs, graphs[1:])]
+    assert len(changed) > 12 and changed.count(2 * layers + 1) > len(changed) // 2
