@@ -64,8 +64,10 @@ protected:
 
   /// What the way of running can afford of a layout's cases.
   Effort getEffort(bool usual) const {
-    int64_t most = GetParam().way == Way::Native ? INT64_MAX : 4 << 20;
-    return {std::min<int64_t>(getOptions().most, kSanitized ? 1 << 20 : most), kSanitized || !usual ? 5 : 1};
+    const Subject &subject = GetParam();
+    bool slow = subject.products == Products::AddSub && subject.level->getTarget().isDevice(); // a thread an addition
+    int64_t most = subject.way == Way::Native ? INT64_MAX : slow ? 1 << 20 : 4 << 20;
+    return {std::min<int64_t>(getOptions().most, kSanitized ? 1 << 20 : most), kSanitized || !usual ? 5 : slow ? 3 : 1};
   }
 
   std::vector<PackedLayout> getLayouts(mlir::Type activation, int64_t groups) const {
