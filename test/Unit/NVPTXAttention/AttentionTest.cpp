@@ -59,7 +59,7 @@ TEST_P(AttentionTest, nearTheProcessors) {
   std::vector<int64_t> table{1, c.queries, c.half}, transposed{c.batch, c.queries, c.heads, c.columns};
   bool around = c.half > 0;
   std::string tt = bufferType(table, c.type, {1}, false), ot = around ? bufferType(transposed, c.type, {1}, true) : yt;
-  auto source = [&] {
+  auto source = [&](bool frees) {
     std::string text = formatv("func.func @attention(%q: {0}, %k: {1}, %v: {2}", qt, kt, vt);
     text += c.mask.empty() ? "" : ", %m: " + mt;
     text += past ? ", %past: index" : "";
@@ -78,9 +78,12 @@ TEST_P(AttentionTest, nearTheProcessors) {
     text += formatv("{{{0}scale = {1:F9} : f32}\n", c.attributes, 1 / std::sqrt(double(c.depth)));
     if (around)
       text += formatv("linalg.transpose ins(%y : {0}) outs(%out : {1}) permutation = [0, 2, 1, 3]\n", yt, ot);
+    if (around && frees) // of the device's code both are taken out
+      text += formatv("memref.dealloc %r : {0}\nmemref.dealloc %y : {1}\n", qt, yt);
     return text + "return\n}\n";
   };
-  auto cpu = CompiledFunctions::compile(source(), ""), gpu = CompiledFunctions::compile(source(), "cuda:sm_80");
+  auto cpu = CompiledFunctions::compile(source(true), ""),
+       gpu = CompiledFunctions::compile(source(false), "cuda:sm_80");
   ASSERT_TRUE(cpu && gpu);
 
   std::mt19937 random(7);
