@@ -43,7 +43,9 @@ class ProductTest : public ::testing::TestWithParam<Subject> {
 protected:
   void SetUp() override {
     start = std::chrono::steady_clock::now();
-    if (kSanitized && GetParam().way == Way::Remote)
+    const Target &target = GetParam().level->getTarget();
+    bool again = target.isDevice() && GetParam().level != target.getLevels().back().get();
+    if (kSanitized && (GetParam().way == Way::Remote || again))
       return skip("not under a sanitizer");
     auto made = makeExecutor(GetParam(), memory);
     if (!made)
