@@ -14,7 +14,7 @@
 #include "setun/Target/NVPTX/Passes.h"
 
 #include "DrawKernels.h"
-#include "setun/Transforms/Entry.h"
+#include "SamplingKernels.h"
 
 namespace setun::nvptx {
 #define GEN_PASS_DEF_ADDDRAWINGKERNELS
@@ -38,7 +38,7 @@ struct AddDrawingKernels : nvptx::impl::AddDrawingKernelsBase<AddDrawingKernels>
                                                   {types.getBF16Type(), "setun_draw_largest_bf16"}};
     bool any = false;
     for (auto [element, name] : kernels)
-      if (hasLogits(element)) {
+      if (hasLogits(getOperation(), element)) {
         add(*containers.begin(), name, [element = element](DrawKernel &kernel) { kernel.emitLargest(element); });
         any = true;
       }
@@ -53,28 +53,10 @@ struct AddDrawingKernels : nvptx::impl::AddDrawingKernelsBase<AddDrawingKernels>
 
   static void add(gpu::GPUModuleOp container, StringRef name, function_ref<void(DrawKernel &)> emit) {
     DeviceBuilder b(container.getLoc(), container.getContext());
-    b.setInsertionPointToEnd(container.getBody());
     Type pointer = LLVM::LLVMPointerType::get(b.getContext());
-    auto type = b.getFunctionType({pointer, pointer, b.getI64Type(), pointer, pointer}, {});
-    auto function = gpu::GPUFuncOp::create(b, name, type);
-    function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
-    function.setKnownBlockSize(ArrayRef<int32_t>{static_cast<int32_t>(kDrawThreads), 1, 1});
-    b.setInsertionPointToStart(&function.getBody().front());
-    gpu::ReturnOp::create(b);
-    b.setInsertionPointToStart(&function.getBody().front());
-    DrawKernel kernel(b, function);
+    DrawKernel kernel(
+        b, addKernel(b, container, name, {pointer, pointer, b.getI64Type(), pointer, pointer}, kDrawThreads));
     emit(kernel);
-  }
-
-  /// Whether some result may be logits of that type: rows of floats.
-  bool hasLogits(Type element) {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-        auto type = dyn_cast<MemRefType>(function.getArgument(i).getType());
-        if (function.getArgAttr(i, entry::kOutput) && type && type.getRank() >= 2 && type.getElementType() == element)
-          return true;
-      }
-    return false;
   }
 };
 

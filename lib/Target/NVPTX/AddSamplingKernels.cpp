@@ -14,9 +14,10 @@
 
 #include "setun/Target/NVPTX/Passes.h"
 
+#include "SamplingKernels.h"
+
 #include "setun/Conversion/LoopEmitter.h"
 #include "setun/Target/NVPTX/DeviceBuilder.h"
-#include "setun/Transforms/Entry.h"
 
 #include <limits>
 
@@ -129,34 +130,14 @@ struct AddSamplingKernels : nvptx::impl::AddSamplingKernelsBase<AddSamplingKerne
                                                   {types.getF16Type(), "setun_argmax_f16"},
                                                   {types.getBF16Type(), "setun_argmax_bf16"}};
     for (auto [element, name] : kernels)
-      if (hasLogits(element))
+      if (hasLogits(getOperation(), element))
         addArgmax(*containers.begin(), name, element);
   }
 
   static void addArgmax(gpu::GPUModuleOp container, StringRef name, Type element) {
-    Location loc = container.getLoc();
-    DeviceBuilder b(loc, container.getContext());
-    b.setInsertionPointToEnd(container.getBody());
+    DeviceBuilder b(container.getLoc(), container.getContext());
     Type pointer = LLVM::LLVMPointerType::get(b.getContext());
-    auto type = b.getFunctionType({pointer, b.getI64Type(), pointer}, {});
-    auto kernel = gpu::GPUFuncOp::create(b, name, type);
-    kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
-    kernel.setKnownBlockSize(ArrayRef<int32_t>{static_cast<int32_t>(kThreads), 1, 1});
-    b.setInsertionPointToStart(&kernel.getBody().front());
-    gpu::ReturnOp::create(b);
-    b.setInsertionPointToStart(&kernel.getBody().front());
-    ArgmaxKernel{b, element}.emit(kernel);
-  }
-
-  /// Whether some result may be logits of that type: rows of floats.
-  bool hasLogits(Type element) {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-        auto type = dyn_cast<MemRefType>(function.getArgument(i).getType());
-        if (function.getArgAttr(i, entry::kOutput) && type && type.getRank() >= 2 && type.getElementType() == element)
-          return true;
-      }
-    return false;
+    ArgmaxKernel{b, element}.emit(addKernel(b, container, name, {pointer, b.getI64Type(), pointer}, kThreads));
   }
 };
 

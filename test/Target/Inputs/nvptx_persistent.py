@@ -5,12 +5,7 @@ import shutil
 import subprocess
 import sys
 
-
-def read_ptx(module: str) -> str:
-    """The text in @setun_device_ptx of a printed module."""
-    literal = re.search(r'@setun_device_ptx\("((?:[^"\\]|\\.)*)"\)', module).group(1)
-    text = re.sub(r"\\([0-9A-Fa-f]{2}|.)", lambda m: chr(int(m[1], 16)) if len(m[1]) == 2 else m[1], literal)
-    return text.rstrip("\0")
+from ptx_text import read_ptx
 
 
 def main() -> None:
