@@ -201,7 +201,7 @@ Values Task::add(const Group &group) {
     ++copies;
   const bool masks = group.from != Codes::Masked, alone = group.from == Codes::Packed;
   // Steps of few products, and those that store, are done two at a time: what steers the loop takes ports as well.
-  // So are those that only load, as long as the registers hold the codes of both.
+  // So are those that only load, as long as the registers hold the codes of both; up to eight tokens that was slower.
   const bool twice =
       alone ? group.tokens <= 8 : masks || (group.tokens > 8 && size + 2 * vectors + 4 <= instruction.registers);
   const int64_t steps = std::max<int64_t>(copies, twice ? 2 : 1);
@@ -338,7 +338,7 @@ void x86::emitVnniTile(KernelBuilder &b, const Product &p, Value from, Value to,
     auto emit = [&](int64_t limit, bool alone) {
       // Loops of a known length are faster: rather one or two chunks more, if then all are of one size.
       if (auto tiles = getConstant(p.colTiles); tiles && *tiles > limit)
-        for (int64_t least = llvm::divideCeil(*tiles, limit), count = least; count <= least + 2; ++count)
+        for (int64_t needed = llvm::divideCeil(*tiles, limit), count = needed; count <= needed + 2; ++count)
           if (*tiles % count == 0) {
             limit = *tiles / count;
             break;
