@@ -1,3 +1,4 @@
+import glob
 import os
 import shutil
 
@@ -32,3 +33,13 @@ for triple in filter(None, config.setun_cross_triples.split(";")):
         if triple in config.setun_text_triples.split(";"):
             config.available_features.add(f"cross-text-{architecture}")
         config.substitutions.append((f"%qemu-{architecture}", f"qemu-{architecture} -L /usr/{triple}"))
+
+# NVIDIA's header, wherever it lies: of a toolkit, or of a wheel that the environment holds. Tests that compare with it
+# are UNSUPPORTED without; nothing else needs it.
+roots = [os.environ.get(name) for name in ("CUDA_PATH", "CUDA_HOME")] + sorted(glob.glob("/usr/local/cuda*"))
+roots += sorted(glob.glob(os.path.join(config.setun_source, ".venv", "lib", "python3*", "site-packages", "nvidia", "*")))
+headers = {os.path.realpath(os.path.join(root, "include", "cuda.h")) for root in roots if root}
+headers = sorted(header for header in headers if os.path.exists(header))
+if headers:
+    config.available_features.add("cuda-header")
+config.substitutions.append(("%cuda_includes", " ".join(os.path.dirname(header) for header in headers)))

@@ -43,9 +43,9 @@ typedef struct setun_launch {
   uint32_t kernel; /* index among setun_device_code's kernels */
   uint32_t grid[3], block[3];
   uint32_t shared_bytes; /* of dynamic shared memory */
-  uint64_t params_size;
-  const void *params; /* the kernel's parameters, each at its natural alignment, as in a C struct; the first is
-                         setun_rt's `device` */
+  uint64_t params_size;  /* up to the end of the last one: without the padding that a C struct has behind it */
+  const void *params;    /* the kernel's parameters, each at its natural alignment, as in a C struct; the first is
+                            setun_rt's `device` */
 } setun_launch;
 
 /* What a run tells its kernels, in the device's memory: followed by the symbols, one int64_t each. A kernel that finds

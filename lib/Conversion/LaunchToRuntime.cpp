@@ -77,6 +77,14 @@ struct LaunchToRuntime : setun::impl::LaunchToRuntimeBase<LaunchToRuntime> {
     return fields;
   }
 
+  /// Bytes up to the end of the last parameter: drivers refuse the padding that a struct has behind it.
+  static uint64_t sizeOf(const DataLayout &layout, ArrayRef<Type> fields) {
+    uint64_t size = 0;
+    for (Type field : fields)
+      size = llvm::alignTo(size, layout.getTypeABIAlignment(field)) + layout.getTypeSize(field).getFixedValue();
+    return size;
+  }
+
   static LogicalResult lower(gpu::LaunchFuncOp launch, uint32_t number, Value rt) {
     OpBuilder builder(launch);
     Location loc = launch.getLoc();
@@ -88,7 +96,7 @@ struct LaunchToRuntime : setun::impl::LaunchToRuntimeBase<LaunchToRuntime> {
     Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
     auto params =
         LLVM::LLVMStructType::getLiteral(builder.getContext(), llvm::to_vector(ValueRange(*fields).getTypes()));
-    uint64_t size = DataLayout::closest(launch).getTypeSize(params);
+    uint64_t size = sizeOf(DataLayout::closest(launch), params.getBody());
     if (size > kMaxParameters)
       return launch.emitOpError("passes ") << size << " bytes of parameters; a kernel takes " << kMaxParameters;
 

@@ -37,6 +37,23 @@ module attributes {gpu.container_module} {
 
 // -----
 
+// The size ends with the last parameter: frame, byte, then a float at 12; the struct's own size would be 24 with the last.
+// CHECK-LABEL: func.func @bytes
+// CHECK: llvm.alloca %{{.*}} x !llvm.struct<(ptr, i8, f32, i8)>
+// CHECK: llvm.mlir.constant(17 : i64)
+module attributes {gpu.container_module} {
+  gpu.module @kernels {
+    gpu.func @scale(%a: i8, %b: f32, %c: i8) kernel { gpu.return }
+  }
+  func.func @bytes(%a: i8, %b: f32, %c: i8) attributes {setun.entry} {
+    %c1 = arith.constant 1 : index
+    gpu.launch_func @kernels::@scale blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%a : i8, %b : f32, %c : i8)
+    return
+  }
+}
+
+// -----
+
 // No kernels: nothing changes.
 // CHECK-LABEL: func.func @plain
 // CHECK-SAME: (%{{.*}}: index)

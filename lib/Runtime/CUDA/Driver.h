@@ -110,6 +110,7 @@ typedef enum CUlaunchAttributeID {
 
 typedef union CUlaunchAttributeValue {
   char pad[64];
+  void *pointer; /* for the alignment of what the others hold */
   int cooperative;
   int programmaticStreamSerializationAllowed;
 } CUlaunchAttributeValue;
@@ -140,8 +141,9 @@ typedef struct CUDA_KERNEL_NODE_PARAMS_v2 {
   CUcontext ctx;
 } CUDA_KERNEL_NODE_PARAMS_v2;
 
-/* The `extra` array of a launch: {POINTER, bytes, SIZE, &size, END}. The bytes hold the parameters as a C struct does.
- * All launches of Setun's give them so. */
+/* The `extra` array of a launch: {POINTER, bytes, SIZE, &size, END}. The bytes hold the parameters as a C struct does,
+ * up to the end of the last: of a size with padding behind it the driver says CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES. All
+ * launches of Setun's give them so. */
 #define CU_LAUNCH_PARAM_END ((void *)0)
 #define CU_LAUNCH_PARAM_BUFFER_POINTER ((void *)1)
 #define CU_LAUNCH_PARAM_BUFFER_SIZE ((void *)2)

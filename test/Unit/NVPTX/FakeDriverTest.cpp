@@ -251,7 +251,8 @@ TEST_F(FakeDriver, RefusesWhatIsWrong) {
   CUfunction none;
   EXPECT_EQ(api.cuModuleGetFunction(&none, code, "nothing"), CUDA_ERROR_NOT_FOUND);
   EXPECT_EQ(launch(reduce, 2048, {0, 0}), CUDA_ERROR_INVALID_VALUE);
-  EXPECT_EQ(launch(reduce, 256, {0}), CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(launch(reduce, 256, {0}), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
+  EXPECT_EQ(launch(reduce, 256, {0, 0, 0}), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);     // as of padding behind the last
   EXPECT_EQ(launch(reduce, 256, {0, 0}, false, 48 << 10), CUDA_ERROR_INVALID_VALUE); // 32 bytes are static
   EXPECT_EQ(api.cuFuncSetAttribute(reduce, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 227 << 10),
             CUDA_ERROR_INVALID_VALUE);

@@ -234,7 +234,7 @@ static Error checkConfig(const KernelInfo &info, const LaunchConfig &config) {
   if (info.sharedBytes + config.sharedBytes > 227 * 1024)
     return refuse(formatv("{0} bytes of shared memory: no device has more than {1}",
                           info.sharedBytes + config.sharedBytes, 227 * 1024));
-  if (config.paramsSize < info.paramsSize || config.paramsSize >= info.paramsSize + 16)
+  if (config.paramsSize != info.paramsSize)
     return refuse(formatv("{0} bytes of parameters, it takes {1}", config.paramsSize, info.paramsSize));
   return Error::success();
 }
