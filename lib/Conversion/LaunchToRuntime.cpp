@@ -77,11 +77,14 @@ struct LaunchToRuntime : setun::impl::LaunchToRuntimeBase<LaunchToRuntime> {
     return fields;
   }
 
-  /// Bytes up to the end of the last parameter: drivers refuse the padding that a struct has behind it.
+  /// Bytes up to the end of the last parameter, each a scalar at its natural alignment: drivers refuse the padding that
+  /// a struct has behind it. Here no data layout is known yet, and the default's i64 would stand at 4 bytes.
   static uint64_t sizeOf(const DataLayout &layout, ArrayRef<Type> fields) {
     uint64_t size = 0;
-    for (Type field : fields)
-      size = llvm::alignTo(size, layout.getTypeABIAlignment(field)) + layout.getTypeSize(field).getFixedValue();
+    for (Type field : fields) {
+      uint64_t bytes = layout.getTypeSize(field).getFixedValue();
+      size = llvm::alignTo(size, bytes) + bytes;
+    }
     return size;
   }
 
@@ -118,6 +121,13 @@ struct LaunchToRuntime : setun::impl::LaunchToRuntimeBase<LaunchToRuntime> {
     };
     auto size32 = [&](Value value) { return arith::IndexCastOp::create(builder, loc, i32, value).getResult(); };
     Value memory = slot(params);
+    // Equal launches are equal bytes, by which the runtime knows them: what lies between the parameters is zero.
+    uint64_t used = 0;
+    for (Value field : *fields)
+      used += DataLayout::closest(launch).getTypeSize(field.getType());
+    if (used < size)
+      LLVM::MemsetInlineOp::create(builder, loc, memory, constant(builder.getI8Type(), 0),
+                                   builder.getI64IntegerAttr(static_cast<int64_t>(size)), /*isVolatile=*/false);
     store(params, memory, *fields);
     auto launchType =
         LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32, i32, i32, i32, i32, i64, pointer});

@@ -9,6 +9,7 @@
 // The frame comes from the runtime, the first of 48 bytes of parameters; the kernel is the second.
 // CHECK: llvm.getelementptr %[[RT]][32]
 // CHECK: %[[FRAME:.*]] = llvm.load
+// CHECK-NOT: memset
 // CHECK: %[[FIRST:.*]] = llvm.getelementptr %[[PARAMS]][0, 0]
 // CHECK: llvm.store %[[FRAME]], %[[FIRST]]
 // CHECK-DAG: %[[NUMBER:.*]] = llvm.mlir.constant(1 : i32)
@@ -48,6 +49,23 @@ module attributes {gpu.container_module} {
   func.func @bytes(%a: i8, %b: f32, %c: i8) attributes {setun.entry} {
     %c1 = arith.constant 1 : index
     gpu.launch_func @kernels::@scale blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%a : i8, %b : f32, %c : i8)
+    return
+  }
+}
+
+// -----
+
+// What lies between parameters is zero, so that equal launches are equal bytes.
+// CHECK-LABEL: func.func @padded
+// CHECK: %[[PARAMS:.*]] = llvm.alloca %{{.*}} x !llvm.struct<(ptr, f32, i64)>
+// CHECK: "llvm.intr.memset.inline"(%[[PARAMS]], %{{.*}}) <{isVolatile = false, len = 24 : i64}>
+// CHECK: llvm.getelementptr %[[PARAMS]][0, 0]
+module attributes {gpu.container_module} {
+  gpu.module @kernels {
+    gpu.func @scale(%s: f32, %n: index) kernel { gpu.return }
+  }
+  func.func @padded(%s: f32, %n: index) attributes {setun.entry} {
+    gpu.launch_func @kernels::@scale blocks in (%n, %n, %n) threads in (%n, %n, %n) args(%s : f32, %n : index)
     return
   }
 }

@@ -66,7 +66,7 @@ def test_no_place_for_it(model, apart, tmp_path):
 
 
 def test_what_a_step_launches(model, apart, tmp_path):
-    """What docs/targets/cuda.md and predict.py count: five kernels a layer and ten beside; of a graph, two a layer and one are changed."""
+    """What docs/targets/cuda.md and predict.py count: five kernels a layer and ten beside; a graph does not change."""
     layers = json.loads((ROOT / "python" / "tinylm" / "checkpoint" / "config.json").read_text())["num_hidden_layers"]
     names = [name for name, _ in apart[1]]
     ends = [i for i, name in enumerate(names) if name == "setun_argmax"]
@@ -75,4 +75,4 @@ def test_what_a_step_launches(model, apart, tmp_path):
     calls = [json.loads(line).get("call") for line in (tmp_path / "log").read_text().splitlines()]
     graphs = [i for i, call in enumerate(calls) if call == "cuGraphLaunch"]
     changed = [calls[a:b].count("cuGraphExecKernelNodeSetParams_v2") for a, b in zip(graphs, graphs[1:])]
-    assert len(changed) > 12 and changed.count(2 * layers + 1) > len(changed) // 2
+    assert len(changed) > 8 and not any(changed)

@@ -23,6 +23,8 @@ namespace setun::entry {
 inline constexpr llvm::StringLiteral kEntry = "setun.entry", kName = "setun.name", kShape = "setun.shape",
                                      kDtype = "setun.dtype", kSymbol = "setun.symbol", kState = "setun.state",
                                      kAxis = "setun.axis", kOutput = "setun.output",
+                                     // Of a state that grows: the symbol that counts its live entries.
+    kPosition = "setun.position",
                                      // Of a state: its sizes after the run, by the symbols.
     kNextShape = "setun.next_shape",
                                      // Of a parameter: its first byte in the weights' data section.

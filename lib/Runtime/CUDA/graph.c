@@ -4,9 +4,10 @@
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 \*===----------------------------------------------------------------------===*/
 
-/* A decode step launches the same kernels again and again, most of them with the same parameters. One graph does them
- * all at once. A list that differs in a few launches changes these in the graph; one that was never
- * seen (a prompt of some length, as a rule) is launched kernel by kernel, and becomes a graph when it comes again. */
+/* A decode step launches the same kernels again and again with the same parameters (its position stands in the device
+ * frame): one graph does them all at once. A list that differs in a few launches changes these in the graph; one that
+ * was never seen (a prompt of some length, as a rule) is launched kernel by kernel, and becomes a graph when it comes
+ * again. */
 
 #include "Cuda.h"
 #include <stdlib.h>

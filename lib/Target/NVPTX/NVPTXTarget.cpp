@@ -87,6 +87,7 @@ struct NVPTXLevel final : KernelLevel {
     pm.addPass(createGpuLaunchSinkIndexComputationsPass());
     pm.addPass(createGpuKernelOutliningPass());
     pm.addPass(nvptx::createMergeKernels());
+    pm.addPass(nvptx::createReadPositions());
     pm.addPass(nvptx::createAddSamplingKernels());
     pm.addPass(nvptx::createAddDrawingKernels());
     pm.addPass(createLaunchToRuntime());

@@ -1,14 +1,12 @@
 """Predicts what no card has confirmed: decode and prefill of the shape of bitnet-b1.58-2B-4T. `python3 predict.py [--json]`.
 
-    decode     s a token = bytes / (0.9 x read bandwidth) + launches x gap + changes x change
+    decode     s a token = bytes / (0.9 x read bandwidth) + launches x gap
     bytes      all packed weights, the bf16 head, the f32 cache of every layer up to the position
     launches   KERNELS_A_LAYER x layers + KERNELS_BESIDE, counted in what the stand-in driver logs of a greedy step of the
                shipped model, whose layers are of the same kind
     gap        what a launch costs beyond its bytes: an assumption for each way to launch. "persistent": what a step of the
                persistent kernel costs, an arrival and a look through the second cache, of which a part is filled by weights
                that were asked for before; all but LAUNCHED_APART are steps of one launch, which and those cost an eager gap
-    changes    launches of the graph whose parameters the position is part of, counted in the same log; what it costs the host to
-               change one before the graph is launched is an assumption
     batches    a step of B sequences reads the caches of all. From 9 on the ternary products are those of a prompt of B tokens
                (below), where that is more than reading takes; the head is read once for each 8 sequences, and takes no less than
                its multiplications in f32 at half of the data sheet's rate, which is assumed
@@ -23,10 +21,8 @@ import sys
 
 LAYERS, HIDDEN, KEY_VALUE_COLUMNS, INTERMEDIATE, VOCABULARY = 30, 2560, 640, 6912, 128256
 KERNELS_A_LAYER, KERNELS_BESIDE, LAUNCHED_APART = 5, 10, 1  # of one token
-CHANGES_A_LAYER, CHANGES_BESIDE = 2, 1
 BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE = 9, 11  # of several: each product has a quantizer in front of it
 GAPS = {"eager": 2.0e-6, "graph": 1.3e-6, "graph + pdl": 0.7e-6, "persistent": 0.4e-6}  # seconds a launch; assumed
-CHANGE = 1.0e-6  # seconds; assumed
 SHARE_OF_BANDWIDTH = 0.9  # assumed
 CARDS = {  # bytes/s that memory gives, dense int8 and f32 operations/s: data sheets
     "A100 80GB SXM": (2.039e12, 624e12, 19.5e12), "H100 SXM": (3.35e12, 1979e12, 67e12), "H200 SXM": (4.8e12, 1979e12, 67e12),
@@ -54,13 +50,12 @@ def prefill(tokens: int, card: str) -> float:
 
 
 def gaps(way: str, batch: int) -> float:
-    """Seconds that a step's launches cost, and to change the graph's."""
+    """Seconds that a step's launches cost."""
     a_layer, beside = (KERNELS_A_LAYER, KERNELS_BESIDE) if batch == 1 else (BATCH_KERNELS_A_LAYER, BATCH_KERNELS_BESIDE)
     launches = a_layer * LAYERS + beside
     if way == "persistent":
         return (launches - LAUNCHED_APART) * GAPS[way] + (1 + LAUNCHED_APART) * GAPS["eager"]
-    changes = CHANGES_A_LAYER * LAYERS + CHANGES_BESIDE if way != "eager" else 0
-    return launches * GAPS[way] + changes * CHANGE
+    return launches * GAPS[way]
 
 
 def decode(card: str, way: str, position: int, batch: int = 1) -> float:

@@ -261,6 +261,31 @@ def MergeKernels : Pass<"setun-merge-kernels", "::mlir::ModuleOp"> {
   }];
 }
 
+def ReadPositions : Pass<"setun-read-positions", "::mlir::ModuleOp"> {
+  let summary = "kernels read the position from the device frame";
+  let description = [{
+    A symbol that counts what a state holds (`setun.position` of the entry function) changes with every step of a
+    generation. What is computed from it and passed to a step's function or to a kernel, an offset, a size or a view,
+    is computed there, and the position itself is read where the runtime puts it, behind the device frame. The
+    launches of a step are then the same at each position, and one CUDA graph does them unchanged. What callers compute
+    in different ways stays a parameter.
+
+    ```mlir
+    %slot = memref.subview %cache[0, %past, 0] [4, %n, 32] [1, 1, 1] : ...
+    gpu.launch_func @setun_kernels::@k blocks in (...) threads in (...) args(%slot : ...)
+    // becomes
+    gpu.launch_func @setun_kernels::@k blocks in (...) threads in (...) args(%cache : ..., %n : index)
+    // and in the kernel
+    %frame = llvm.call_intrinsic "llvm.setun.device_frame"() : () -> !llvm.ptr
+    %at = llvm.getelementptr %frame[1024] : (!llvm.ptr) -> !llvm.ptr, i8
+    %number = llvm.load %at : !llvm.ptr -> i64
+    %past = arith.index_cast %number : i64 to index
+    %slot = memref.subview %cache[0, %past, 0] [4, %n, 32] [1, 1, 1] : ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def AddSamplingKernels : Pass<"setun-add-sampling-kernels", "::mlir::ModuleOp"> {
   let summary = "a kernel that finds the likeliest token";
   let description = [{
