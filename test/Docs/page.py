@@ -3,7 +3,6 @@
 import doctest
 import pathlib
 import re
-import subprocess
 import sys
 
 CHAT = "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
@@ -19,8 +18,10 @@ def make_files(root):
     shutil.copytree(checkpoint, "tokenizer", ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
     config = json.loads((checkpoint / "tokenizer_config.json").read_text())
     pathlib.Path("tokenizer/tokenizer_config.json").write_text(json.dumps({**config, "chat_template": CHAT}))
-    subprocess.run([sys.executable, "-m", "tinylm.export", "--out", pathlib.Path.cwd()], cwd=root / "python", check=True, capture_output=True)
-    pathlib.Path("tiny-lm-cache.onnx").rename("lm.onnx")
+    sys.path.append(str(root / "test"))
+    import shared
+
+    shutil.copy(shared.exports() / "tiny-lm-cache.onnx", "lm.onnx")
 
 
 def main(page, root):
