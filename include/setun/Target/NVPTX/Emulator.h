@@ -34,7 +34,7 @@ struct EmulatorOptions {
   /// Check address and alignment of every load and store.
   bool checkAccesses = true;
   /// Follow every byte of shared memory: accesses that no barrier orders, and reads of what nobody has written, are
-  /// errors under every seed. Slow.
+  /// errors under every seed. Of the device's memory, accesses by several blocks of a launch that nothing orders. Slow.
   bool checkRaces = false;
 };
 

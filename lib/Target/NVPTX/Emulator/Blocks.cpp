@@ -39,6 +39,20 @@ void setun::nvptx::emulator::poison(uint8_t *begin, uint64_t bytes) {
     begin[i] = kPattern[i % 8];
 }
 
+uint64_t Machine::blockAt(uint64_t count) const {
+  switch (order) {
+  case Order::Forward:
+  case Order::Lead:
+    return count;
+  case Order::Backward:
+    return numBlocks - 1 - count;
+  case Order::Random:
+  case Order::Starve:
+    return (count * stride + stride / 2) % numBlocks;
+  }
+  llvm_unreachable("an order");
+}
+
 /// Brings the next block in, all of its threads ready.
 Block *Machine::admit() {
   if (spare.empty())
@@ -46,7 +60,7 @@ Block *Machine::admit() {
   std::unique_ptr<Block> taken = std::move(spare.back());
   spare.pop_back();
   Block &block = *taken;
-  uint64_t index = nextBlock++;
+  uint64_t index = blockAt(nextBlock++);
   block.id[0] = index % config.grid[0];
   block.id[1] = index / config.grid[0] % config.grid[1];
   block.id[2] = index / config.grid[0] / config.grid[1];

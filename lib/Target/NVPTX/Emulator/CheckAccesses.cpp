@@ -66,7 +66,33 @@ static bool isOwn(const Place &access, Rewriter &rewriter) {
   return isa<Argument>(object) /* parameters */ || access.instruction->hasMetadata("setun.machine");
 }
 
+/// Of an atomic access, of a cmpxchg when it succeeds. NVPTX makes a plain atom of any atomicrmw, whose ordering is
+/// lost: it counts as none.
+static AtomicOrdering getOrdering(const Instruction &instruction) {
+  if (auto *load = dyn_cast<LoadInst>(&instruction))
+    return load->getOrdering();
+  if (auto *store = dyn_cast<StoreInst>(&instruction))
+    return store->getOrdering();
+  if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction))
+    return exchange->getSuccessOrdering();
+  return isa<AtomicRMWInst>(instruction) ? AtomicOrdering::Monotonic : AtomicOrdering::NotAtomic;
+}
+
+/// Whether other blocks are behind it as well.
+static bool isOfDevice(const FenceInst &fence) {
+  SmallVector<StringRef, 8> names;
+  fence.getContext().getSyncScopeNames(names);
+  StringRef name = names[fence.getSyncScopeID()];
+  return name.empty() || name == "device";
+}
+
 void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
+  if (r.kernel.checksRaces)
+    for (Instruction &instruction : make_early_inc_range(instructions(function)))
+      if (auto *fence = dyn_cast<FenceInst>(&instruction); fence && isOfDevice(*fence)) {
+        r.builder.SetInsertPoint(fence);
+        r.call(fenceGlobal, r.addSite("fence"));
+      }
   SmallVector<Place> accesses;
   for (Instruction &instruction : instructions(function))
     collect(instruction, accesses);
@@ -98,10 +124,14 @@ void setun::nvptx::emulator::checkAccesses(Function &function, Rewriter &r) {
     }
     if (bad && access.align > 1)
       bad = b.CreateOr(bad, b.CreateICmpNE(b.CreateAnd(address, access.align - 1), b.getInt64(0)));
-    if (r.kernel.checksRaces && (isShared || access.pointer->getType()->getPointerAddressSpace() == 0)) {
+    if (r.kernel.checksRaces) {
       Site &race = r.addSite(access.what);
       race.bytes = access.size;
       race.mode = static_cast<int>(access.kind);
+      AtomicOrdering ordering = getOrdering(*access.instruction);
+      race.writes = access.instruction->mayWriteToMemory() && !isa<LoadInst>(access.instruction);
+      race.acquires = isAcquireOrStronger(ordering);
+      race.releases = isReleaseOrStronger(ordering);
       r.pass(0, address);
       if (access.bytes)
         r.pass(2, b.CreateZExtOrTrunc(access.bytes, b.getInt64Ty()));

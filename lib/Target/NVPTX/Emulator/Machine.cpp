@@ -18,6 +18,7 @@
 #include "llvm/ADT/bit.h"
 
 #include <cstring>
+#include <numeric>
 
 using namespace llvm;
 using namespace setun::nvptx;
@@ -56,6 +57,10 @@ Error Machine::start(const CompiledKernel &newKernel, const LaunchConfig &newCon
   order = seed == 0 ? Order::Forward : static_cast<Order>(1 + (seed - 1) % 4);
   uint32_t numWarps = (config.block[0] * config.block[1] * config.block[2] + 31) / 32;
   special = seed == 0 ? 0 : random(numWarps);
+  stride = 1 + random(std::min<uint64_t>(numBlocks, UINT32_MAX));
+  while (std::gcd(stride, std::max<uint64_t>(numBlocks, 1)) != 1)
+    ++stride;
+  globalRaces.begin(numBlocks);
   static constexpr unsigned kHaste[] = {0, 16, 4, 1};
   haste = seed == 0 ? 0 : kHaste[(seed - 1) / 4 % 4];
   current = nullptr;

@@ -17,6 +17,7 @@
 #define SETUN_LIB_TARGET_NVPTX_EMULATOR_MACHINE_H
 
 #include "Fiber.h"
+#include "GlobalRaces.h"
 
 #include "setun/Target/NVPTX/Emulator.h"
 
@@ -38,14 +39,15 @@ using Compute = void (*)(Warp &warp, uint32_t lanes, const Site &site);
 
 /// A place in a kernel that calls the machine.
 struct Site {
-  std::string what;      // for messages: "shfl.sync.bfly.i32"
-  unsigned index = 0;    // among the kernel's sites
-  uint64_t bytes = 0;    // of an access or copy
-  uint64_t align = 1;    // of an access
-  Compute compute{};     // of a collective
-  bool aligned = false;  // all threads of a warp must come to this very place
-  bool fullWarp = false; // a collective without a mask
-  int mode = 0;          // for `compute` and barriers
+  std::string what;                                        // for messages: "shfl.sync.bfly.i32"
+  unsigned index = 0;                                      // among the kernel's sites
+  uint64_t bytes = 0;                                      // of an access or copy
+  uint64_t align = 1;                                      // of an access
+  Compute compute{};                                       // of a collective
+  bool aligned = false;                                    // all threads of a warp must come to this very place
+  bool fullWarp = false;                                   // a collective without a mask
+  int mode = 0;                                            // for `compute` and barriers
+  bool writes = false, acquires = false, releases = false; // of an atomic access of the device's memory
 };
 
 struct AsyncCopy {
@@ -235,12 +237,15 @@ public:
   void checkRange(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, bool remember);
 
   bool dependenciesDone = false;
+  GlobalRaces globalRaces;
 
 private:
   static void runFiber(void *machine);
   Thread *pick();
   Thread *pickIn(Block &block, Thread *spinner);
   Block *admit();
+  /// The block to come in as number `count`: a device has an order of its own.
+  uint64_t blockAt(uint64_t count) const;
   void retire();
   void leave(Thread &thread, Thread *next);
   void end(Thread &thread);
@@ -260,6 +265,7 @@ private:
   Thread *running = nullptr;
   uint64_t nextBlock = 0, numBlocks = 0, admitLimit = 0, spinsInARow = 0, rng = 1;
   Order order = Order::Forward;
+  uint64_t stride = 1;  // from a block to the next, where their order is mixed
   uint32_t special = 0; // the warp that is starved or leads
   unsigned haste = 0;   // of 16 chances that a copy arrives before it is waited for
   std::string error;
@@ -273,6 +279,9 @@ enum class Access { Load, Store, Atomic, Request, Arrive, Want, Done };
 void forgetAccesses(Block &block);
 void touchShared(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, Access kind);
 void touch(Thread *thread, const Site *site); // in[0,1]: address, in[2,3]: bytes; Site::mode: an Access
+// Races of the device's memory between blocks; see GlobalRaces.h.
+void touchGlobal(Thread &thread, const Site &site, uint64_t address, uint64_t bytes, Access kind);
+void fenceGlobal(Thread *thread, const Site *site); //
 
 /// f16 by hand, for processors without.
 float halfToFloat(uint16_t bits);

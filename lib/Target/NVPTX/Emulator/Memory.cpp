@@ -43,8 +43,11 @@ void setun::nvptx::emulator::copyAsync(Thread *thread, const Site *site) {
     machine.fail(*thread, formatv("{0} of {1} bytes", site->what, sourceBytes));
   if (sourceBytes)
     machine.checkRange(*thread, *site, from, sourceBytes, /*remember=*/false);
-  if (!thread->block->bytes.empty())
+  if (!thread->block->bytes.empty()) {
     touchShared(*thread, *site, to, bytes, Access::Request);
+    if (sourceBytes)
+      touchGlobal(*thread, *site, from, sourceBytes, Access::Load);
+  }
   auto *destination = reinterpret_cast<uint8_t *>(to);
   poison(destination, bytes);
   if (!thread->copies)

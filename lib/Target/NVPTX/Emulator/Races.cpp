@@ -60,7 +60,7 @@ void setun::nvptx::emulator::touchShared(Thread &thread, const Site &site, uint6
   Block &block = *thread.block;
   uint64_t offset = address - reinterpret_cast<uint64_t>(block.shared);
   if (offset >= block.bytes.size() || bytes > block.bytes.size() - offset)
-    return;                   // not shared memory, or about to be told
+    return;                   // about to be told
   if (kind == Access::Atomic) // an order of its own, of which nothing more is known
     ++block.time;
   for (uint64_t i = offset; i < offset + bytes; ++i) {
@@ -110,5 +110,6 @@ void setun::nvptx::emulator::touchShared(Thread &thread, const Site &site, uint6
 void setun::nvptx::emulator::touch(Thread *thread, const Site *site) {
   uint64_t address = uint64_t(thread->in[1]) << 32 | thread->in[0];
   uint64_t bytes = site->bytes ? site->bytes : uint64_t(thread->in[3]) << 32 | thread->in[2];
-  touchShared(*thread, *site, address, bytes, static_cast<Access>(site->mode));
+  bool isShared = address - reinterpret_cast<uint64_t>(thread->block->shared) < thread->block->bytes.size();
+  (isShared ? touchShared : touchGlobal)(*thread, *site, address, bytes, static_cast<Access>(site->mode));
 }
