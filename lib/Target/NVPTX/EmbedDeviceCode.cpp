@@ -92,6 +92,13 @@ struct Image {
   std::string data;
 };
 
+/// What the host gets.
+struct DeviceCode {
+  std::vector<Image> images;
+  std::vector<std::string> kernels;      // their names in each image
+  std::vector<uint32_t> persistent = {}; // as setun_device_code has it; none without the persistent kernel
+};
+
 StringRef nameOf(setun_image_kind kind) {
   return kind == SETUN_IMAGE_PTX     ? "setun_device_ptx"
          : kind == SETUN_IMAGE_CUBIN ? "setun_device_cubin"
@@ -121,12 +128,11 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     if (auto texts = container->getAttrOfType<ArrayAttr>("setun.messages"))
       for (Attribute text : texts)
         messages.push_back(cast<StringAttr>(text).str());
-    std::vector<uint32_t> persistent;
-    FailureOr<std::vector<Image>> images = compile(container, kernels, forMany, persistent);
-    if (failed(images))
+    FailureOr<DeviceCode> code = compile(container, std::move(kernels), forMany);
+    if (failed(code))
       return signalPassFailure();
     container.erase();
-    embed(module, *images, kernels, messages, persistent);
+    embed(module, *code, messages);
   }
 
   static std::unique_ptr<llvm::TargetMachine> makeMachine(Location loc, StringRef arch, StringRef features) {
@@ -147,9 +153,8 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
         triple, arch, features, options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   }
 
-  /// Adds the persistent kernel, if there is to be one, to `kernels`.
-  FailureOr<std::vector<Image>> compile(gpu::GPUModuleOp container, std::vector<std::string> &kernels,
-                                        ArrayRef<bool> forMany, std::vector<uint32_t> &persistent) {
+  /// `kernels` that the container has, and the persistent kernel if there is to be one.
+  FailureOr<DeviceCode> compile(gpu::GPUModuleOp container, std::vector<std::string> kernels, ArrayRef<bool> forMany) {
     Location loc = container.getLoc();
     std::unique_ptr<llvm::TargetMachine> machine = makeMachine(loc, arch, features);
     if (!machine)
@@ -167,12 +172,13 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
       emitError(loc) << llvm::toString(forms.takeError());
       return failure();
     }
-    persistent = std::move(*forms);
-    if (!persistent.empty()) {
-      kernels.push_back(nvptx::kPersistentKernel);
-      persistent.push_back(0);
+    DeviceCode made{{}, std::move(kernels), std::move(*forms)};
+    if (!made.persistent.empty()) {
+      made.kernels.push_back(nvptx::kPersistentKernel);
+      made.persistent.push_back(0);
     }
     optimizeLLVM(*code, *machine, llvm::OptimizationLevel::O3);
+    nvptx::sinkPersistentParameters(*code);
     uint32_t number = 0;
     StringRef rest = StringRef(arch).drop_front(StringRef("sm_").size());
     rest.consumeInteger(10, number);
@@ -181,7 +187,8 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     llvm::raw_svector_ostream os(data);
     if (emulate) {
       llvm::WriteBitcodeToFile(*code, os);
-      return std::vector<Image>{{SETUN_IMAGE_BITCODE, number, alone, data.str().str()}};
+      made.images = {{SETUN_IMAGE_BITCODE, number, alone, data.str().str()}};
+      return made;
     }
     nvptx::inlinePersistentKernel(*code);
     llvm::legacy::PassManager passes;
@@ -194,11 +201,10 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     FailureOr<std::string> cubin = assemble(loc, ptx);
     if (failed(cubin))
       return failure();
-    std::vector<Image> images;
     if (!cubin->empty())
-      images.push_back({SETUN_IMAGE_CUBIN, number, 1, *cubin});
-    images.push_back({SETUN_IMAGE_PTX, number, alone, ptx + std::string(1, '\0')});
-    return images;
+      made.images.push_back({SETUN_IMAGE_CUBIN, number, 1, *cubin});
+    made.images.push_back({SETUN_IMAGE_PTX, number, alone, ptx + std::string(1, '\0')});
+    return made;
   }
 
   /// What ptxas makes of it; empty where there is none: the driver compiles PTX as well.
@@ -232,19 +238,18 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     return (*text)->getBuffer().str();
   }
 
-  static void embed(ModuleOp module, ArrayRef<Image> images, ArrayRef<std::string> kernels,
-                    ArrayRef<std::string> messages, ArrayRef<uint32_t> persistent) {
+  static void embed(ModuleOp module, const DeviceCode &device, ArrayRef<std::string> messages) {
     ConstantWriter w(module);
     MLIRContext *context = module.getContext();
     SmallVector<LLVM::GlobalOp> data;
-    for (const Image &image : images)
+    for (const Image &image : device.images)
       data.push_back(w.bytes(nameOf(image.kind), image.data));
     auto imageType = LLVM::LLVMStructType::getLiteral(context, {w.i32, w.i32, w.i32, w.i32, w.i64, w.pointer});
     SmallVector<LLVM::GlobalOp> descriptions;
-    auto imagesType = LLVM::LLVMArrayType::get(imageType, images.size());
+    auto imagesType = LLVM::LLVMArrayType::get(imageType, device.images.size());
     LLVM::GlobalOp list = w.structure("setun_device_images", imagesType, [&](OpBuilder &b) {
       SmallVector<Value> items;
-      for (auto [image, bytes] : llvm::zip_equal(images, data)) {
+      for (auto [image, bytes] : llvm::zip_equal(device.images, data)) {
         Value item = LLVM::UndefOp::create(b, w.loc, imageType);
         Value fields[] = {w.constant(b, w.i32, image.kind),        w.constant(b, w.i32, image.arch),
                           w.constant(b, w.i32, image.exact),       w.constant(b, w.i32, 0),
@@ -256,26 +261,26 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
       return items;
     });
     LLVM::GlobalOp driver = w.bytes("setun_device_driver", StringRef("cuda\0", 5));
-    LLVM::GlobalOp names = w.strings("setun_device_kernels", kernels);
+    LLVM::GlobalOp names = w.strings("setun_device_kernels", device.kernels);
     LLVM::GlobalOp texts = w.strings("setun_device_messages", messages);
     LLVM::GlobalOp forms;
-    if (!persistent.empty())
-      forms =
-          w.structure("setun_device_persistent", LLVM::LLVMArrayType::get(w.i32, persistent.size()), [&](OpBuilder &b) {
-            SmallVector<Value> numbers;
-            for (uint32_t number : persistent)
-              numbers.push_back(w.constant(b, w.i32, number));
-            return numbers;
-          });
+    if (!device.persistent.empty())
+      forms = w.structure("setun_device_persistent", LLVM::LLVMArrayType::get(w.i32, device.persistent.size()),
+                          [&](OpBuilder &b) {
+                            SmallVector<Value> numbers;
+                            for (uint32_t number : device.persistent)
+                              numbers.push_back(w.constant(b, w.i32, number));
+                            return numbers;
+                          });
     auto type = LLVM::LLVMStructType::getLiteral(
         context, {w.pointer, w.i32, w.i32, w.i32, w.i32, w.pointer, w.pointer, w.pointer, w.pointer});
     static_assert(offsetof(setun_device_code, images) == 24 && sizeof(setun_device_code) == 56);
     LLVM::GlobalOp code = w.structure("setun_device_code", type, [&](OpBuilder &b) {
       auto address = [&](LLVM::GlobalOp global) { return LLVM::AddressOfOp::create(b, w.loc, global).getResult(); };
       return SmallVector<Value>{address(driver),
-                                w.constant(b, w.i32, images.front().arch),
-                                w.constant(b, w.i32, images.size()),
-                                w.constant(b, w.i32, kernels.size()),
+                                w.constant(b, w.i32, device.images.front().arch),
+                                w.constant(b, w.i32, device.images.size()),
+                                w.constant(b, w.i32, device.kernels.size()),
                                 w.constant(b, w.i32, messages.size()),
                                 address(list),
                                 address(names),

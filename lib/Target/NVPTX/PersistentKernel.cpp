@@ -23,6 +23,7 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicsNVPTX.h"
+#include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/ReplaceConstant.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Linker/Linker.h"
@@ -47,7 +48,6 @@ constexpr unsigned kThreads = 256, kBlocks = 2, kMostTeams = 15;
 /// Bytes of shared memory that bodies share, and of a step with its parameters.
 constexpr uint64_t kShared = 44 << 10, kStepBytes = SETUN_DEVICE_STEP_BYTES;
 constexpr unsigned kSharedSpace = 3, kGlobalSpace = 1;
-constexpr StringLiteral kBodyPrefix = "setun.body.";
 
 namespace {
 
@@ -150,22 +150,25 @@ std::optional<Body> readBody(Function &kernel) {
 struct BodyWriter {
   Module &module;
   Function &run, &wait;
-  GlobalVariable *memory; // shared memory of all bodies
+  GlobalVariable *memory;     // shared memory of all bodies
+  Value *grid[3] = {nullptr}; // of the step, in the body that is written
 
   /// The kernel's code as a function with run's parameters.
   Function *write(const Body &body) {
-    Function *function = Function::Create(run.getFunctionType(), GlobalValue::InternalLinkage,
-                                          kBodyPrefix + body.kernel->getName(), module);
+    Function *function = Function::Create(run.getFunctionType(), GlobalValue::ExternalLinkage,
+                                          kPersistentBody + body.kernel->getName(), module);
     BasicBlock *entry = BasicBlock::Create(module.getContext(), "params", function);
     IRBuilder<> builder(entry);
     ValueToValueMapTy map;
-    uint64_t offset = 0;
+    uint64_t offset = sizeof(setun_device_step);
     for (Argument &argument : body.kernel->args()) {
-      map[&argument] = loadParameter(builder, function->getArg(1), argument.getType(), offset);
+      map[&argument] = loadParameter(builder, function->getArg(kStep), argument.getType(), offset);
       map[&argument]->setName(argument.getName());
     }
+    for (unsigned axis = 0; axis < 3; ++axis)
+      grid[axis] = loadGrid(builder, function->getArg(kStep), axis);
     Value *part =
-        body.sharedBytes ? builder.CreateMul(function->getArg(9), builder.getInt32(body.sharedBytes)) : nullptr;
+        body.sharedBytes ? builder.CreateMul(function->getArg(kTeam), builder.getInt32(body.sharedBytes)) : nullptr;
     for (auto [global, start] : body.shared)
       map[global] = builder.CreateGEP(builder.getInt8Ty(), memory, builder.CreateAdd(part, builder.getInt32(start)));
     SmallVector<ReturnInst *, 4> returns;
@@ -179,22 +182,41 @@ struct BodyWriter {
     // Optimized apart: one function of all bodies would take minutes.
     for (auto kind : {Attribute::NoInline, Attribute::Convergent, Attribute::NoUnwind})
       function->addFnAttr(kind);
+    // Half of a number of 64 bits is known to be zero then, and needs no register.
+    auto isBelow = [&](unsigned argument, uint64_t from, uint64_t end) {
+      function->addParamAttr(argument, Attribute::get(module.getContext(), Attribute::Range,
+                                                      ConstantRange(APInt(32, from), APInt(32, end))));
+    };
+    for (unsigned axis = 0; axis < 3; ++axis)
+      isBelow(kBlock + axis, 0, INT32_MAX);
+    isBelow(kThread, 0, body.threads);
+    isBelow(kTeam, 0, body.teams);
     adapt(*function, body);
     return function;
   }
 
   /// As a C struct has them. All pointers that kernels get are of the device's memory.
-  static Value *loadParameter(IRBuilder<> &builder, Value *params, Type *type, uint64_t &offset) {
+  static Value *loadParameter(IRBuilder<> &builder, Value *step, Type *type, uint64_t &offset) {
     const DataLayout &layout = builder.GetInsertBlock()->getModule()->getDataLayout();
     Align align = layout.getABITypeAlign(type);
     offset = alignTo(offset, align);
-    Value *address = builder.CreateConstInBoundsGEP1_32(builder.getInt8Ty(), params, offset);
+    Value *address = builder.CreateConstInBoundsGEP1_32(builder.getInt8Ty(), step, offset);
     offset += layout.getTypeStoreSize(type);
     auto *pointer = dyn_cast<PointerType>(type);
     if (!pointer || pointer->getAddressSpace())
       return builder.CreateAlignedLoad(type, address, align);
     Value *global = builder.CreateAlignedLoad(builder.getPtrTy(kGlobalSpace), address, align);
     return builder.CreateAddrSpaceCast(global, type);
+  }
+
+  static Value *loadGrid(IRBuilder<> &builder, Value *step, unsigned axis) {
+    auto *load = builder.CreateAlignedLoad(
+        builder.getInt32Ty(),
+        builder.CreateConstInBoundsGEP1_32(builder.getInt8Ty(), step, offsetof(setun_device_step, grid) + 4 * axis),
+        Align(4));
+    load->setMetadata(LLVMContext::MD_range,
+                      MDBuilder(builder.getContext()).createRange(APInt(32, 1), APInt(32, uint64_t(INT32_MAX) + 1)));
+    return load;
   }
 
   /// Replaces what is true of a whole block.
@@ -204,10 +226,10 @@ struct BodyWriter {
       if (auto *call = dyn_cast<CallInst>(&instruction); call && call->getCalledFunction())
         calls.push_back(call);
     IRBuilder<> builder(module.getContext());
-    Value *thread = function.getArg(8), *team = function.getArg(9);
+    Value *thread = function.getArg(kThread), *team = function.getArg(kTeam);
     builder.SetInsertPoint(function.getEntryBlock().begin());
     AllocaInst *waited = builder.CreateAlloca(builder.getInt1Ty(), nullptr, "waited");
-    builder.CreateStore(function.getArg(10), waited);
+    builder.CreateStore(function.getArg(kWaited), waited);
     for (BasicBlock &block : function)
       if (auto *end = dyn_cast<ReturnInst>(block.getTerminator())) {
         builder.SetInsertPoint(end);
@@ -216,7 +238,7 @@ struct BodyWriter {
       }
     bool waits = false;
     auto callWait = [&] {
-      builder.CreateCall(&wait, {waited, function.getArg(11), function.getArg(12), thread,
+      builder.CreateCall(&wait, {waited, function.getArg(kCounter), function.getArg(kTarget), thread,
                                  builder.CreateAdd(team, builder.getInt32(1)), builder.getInt32(body.threads)});
     };
     for (CallInst *call : calls) {
@@ -234,8 +256,10 @@ struct BodyWriter {
           replacement = dim ? builder.getInt32(0) : thread;
         else if (family == "ntid")
           replacement = builder.getInt32(dim ? 1 : body.threads);
-        else if (family == "ctaid" || family == "nctaid")
-          replacement = function.getArg((family == "ctaid" ? 2 : 5) + dim);
+        else if (family == "ctaid")
+          replacement = function.getArg(kBlock + dim);
+        else if (family == "nctaid")
+          replacement = grid[dim];
         else
           continue;
         call->replaceAllUsesWith(replacement);
@@ -343,7 +367,7 @@ void nvptx::inlinePersistentKernel(Module &code) {
   if (!kernel)
     return;
   for (Function &function : code)
-    if (function.getName().starts_with(kBodyPrefix)) {
+    if (function.getName().starts_with(kPersistentBody)) {
       function.removeFnAttr(Attribute::NoInline);
       function.addFnAttr(Attribute::AlwaysInline);
     }

@@ -19,8 +19,14 @@
 
 namespace setun::nvptx {
 
+/// Parameters of setun.run, which are those of bodies, too. Of a block there are three.
+enum RunParameter : unsigned { kKernel, kStep, kBlock, kThread = kBlock + 3, kTeam, kWaited, kCounter, kTarget };
+
 inline constexpr const char *kPersistentLoop = R"(
 @setun.steps = internal addrspace(3) global [2 x [<ENTRY> x i8]] poison, align 128
+; Of each thread: which block of the step's grid its team is at. A body needs the register; and that which the address
+; would take, so that it is made of what the step says.
+@setun.places = internal addrspace(3) global [<THREADS> x i32] poison, align 16
 
 declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
 declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
@@ -30,10 +36,9 @@ declare void @llvm.nvvm.barrier.cta.sync.aligned.count(i32, i32)
 declare void @llvm.nvvm.cp.async.cg.shared.global.16(ptr addrspace(3), ptr addrspace(1))
 declare void @llvm.nvvm.cp.async.wait.all()
 
-; One block (x, y, z) of the grid of a step, by one team.
-; Gives whether the thread knows now.
-declare i1 @setun.run(i32 %kernel, ptr addrspace(3) %params, i32 %x, i32 %y, i32 %z, i32 %gx, i32 %gy, i32 %gz,
-                      i32 %thread, i32 %team, i1 %waited, ptr addrspace(1) %counter, i32 %target)
+; One block (x, y, z) of the grid of `step`, by one team. Gives whether the thread knows now.
+declare i1 @setun.run(i32 %kernel, ptr addrspace(3) %step, i32 %x, i32 %y, i32 %z, i32 %thread, i32 %team, i1 %waited,
+                      ptr addrspace(1) %counter, i32 %target)
 
 ; Word `i` of a step; how many blocks its grid has.
 define internal i32 @setun.word(ptr addrspace(3) %step, i32 %i) #0 {
@@ -50,13 +55,23 @@ define internal i32 @setun.total(ptr addrspace(3) %step) #0 {
   ret i32 %xyz
 }
 
-; Asks for the step at `from`. Its size is a multiple of 16.
-define internal void @setun.ask(ptr addrspace(1) %from, i32 %bytes, ptr addrspace(3) %to, i32 %thread) #0 {
+define internal ptr addrspace(3) @setun.place(ptr addrspace(3) %step, i32 %thread, i32 %team) #0 {
+  %teams = call i32 @setun.word(ptr addrspace(3) %step, i32 3)
+  %first = mul i32 %thread, %teams
+  %i = add i32 %first, %team
+  %p = getelementptr i32, ptr addrspace(3) @setun.places, i32 %i
+  ret ptr addrspace(3) %p
+}
+
+; Asks for the step at byte `from` of the list. Its size is a multiple of 16. The sum is of 32 bits, so that no register
+; holds a thread's own begin of the list.
+define internal void @setun.ask(ptr addrspace(1) %list, i32 %from, i32 %bytes, ptr addrspace(3) %to, i32 %thread) #0 {
   %at = shl i32 %thread, 4
   %mine = icmp ult i32 %at, %bytes
   br i1 %mine, label %copy, label %done
 copy:
-  %p = getelementptr i8, ptr addrspace(1) %from, i32 %at
+  %place = add i32 %from, %at
+  %p = getelementptr i8, ptr addrspace(1) %list, i32 %place
   %q = getelementptr i8, ptr addrspace(3) %to, i32 %at
   call void @llvm.nvvm.cp.async.cg.shared.global.16(ptr addrspace(3) %q, ptr addrspace(1) %p)
   br label %done
@@ -97,7 +112,7 @@ entry:
   %isfirst = icmp eq i32 %thread, 0
   %start = mul i32 %half, <STEPS>
   %counters = getelementptr i32, ptr addrspace(1) %counters.all, i32 %start
-  call void @setun.ask(ptr addrspace(1) %list, i32 %first, ptr addrspace(3) @setun.steps, i32 %thread)
+  call void @setun.ask(ptr addrspace(1) %list, i32 0, i32 %first, ptr addrspace(3) @setun.steps, i32 %thread)
   %cleans = icmp eq i32 %block, 0
   br i1 %cleans, label %clean, label %arrived
 clean:
@@ -127,9 +142,8 @@ step:
   %here = getelementptr [<ENTRY> x i8], ptr addrspace(3) @setun.steps, i32 %odd
   %to = getelementptr [<ENTRY> x i8], ptr addrspace(3) @setun.steps, i32 %there
   %from1 = add i32 %from, %bytes
-  %source = getelementptr i8, ptr addrspace(1) %list, i32 %from1
   %next.bytes = call i32 @setun.word(ptr addrspace(3) %here, i32 1)
-  call void @setun.ask(ptr addrspace(1) %source, i32 %next.bytes, ptr addrspace(3) %to, i32 %thread)
+  call void @setun.ask(ptr addrspace(1) %list, i32 %from1, i32 %next.bytes, ptr addrspace(3) %to, i32 %thread)
   %nothing = icmp eq i32 %number, 0
   store i1 %nothing, ptr %waited
   %before = add i32 %number, -1
@@ -154,15 +168,15 @@ run:
   %kernel = call i32 @setun.word(ptr addrspace(3) %here, i32 0)
   %gx = call i32 @setun.word(ptr addrspace(3) %here, i32 4)
   %gy = call i32 @setun.word(ptr addrspace(3) %here, i32 5)
-  %gz = call i32 @setun.word(ptr addrspace(3) %here, i32 6)
-  %params = getelementptr i8, ptr addrspace(3) %here, i32 32
   %x = urem i32 %v, %gx
   %yz = udiv i32 %v, %gx
   %y = urem i32 %yz, %gy
   %z = udiv i32 %yz, %gy
+  %place = call ptr addrspace(3) @setun.place(ptr addrspace(3) %here, i32 %team.thread, i32 %team)
+  store i32 %v, ptr addrspace(3) %place
   %knew = load i1, ptr %waited
-  %knows = call i1 @setun.run(i32 %kernel, ptr addrspace(3) %params, i32 %x, i32 %y, i32 %z, i32 %gx, i32 %gy, i32 %gz,
-                              i32 %team.thread, i32 %team, i1 %knew, ptr addrspace(1) %counter, i32 %target)
+  %knows = call i1 @setun.run(i32 %kernel, ptr addrspace(3) %here, i32 %x, i32 %y, i32 %z, i32 %team.thread, i32 %team,
+                              i1 %knew, ptr addrspace(1) %counter, i32 %target)
   store i1 %knows, ptr %waited
   ; Its shared memory may be used again when all of the team are here. What was known of the step is read again, for a
   ; body needs the registers.
@@ -172,7 +186,11 @@ run:
   call void @llvm.nvvm.barrier.cta.sync.aligned.count(i32 %barrier1, i32 %threads1)
   %teams1 = call i32 @setun.word(ptr addrspace(3) %here, i32 3)
   %stride = mul i32 %teams1, %blocks
-  %v1 = add i32 %v, %stride
+  %team1.start = mul i32 %team1, %threads1
+  %team1.thread = sub i32 %thread, %team1.start
+  %place1 = call ptr addrspace(3) @setun.place(ptr addrspace(3) %here, i32 %team1.thread, i32 %team1)
+  %v.again = load i32, ptr addrspace(3) %place1
+  %v1 = add i32 %v.again, %stride
   br label %rounds
 rest:
   ; Who says that this step is done must know that the ones before are.

@@ -1,11 +1,9 @@
 """What the PTX of the persistent kernel is made of, from the LLVM dialect with the embedded PTX on stdin; with ptxas, its report, too."""
 
 import re
-import shutil
-import subprocess
 import sys
 
-from ptx_text import read_ptx
+from ptx_text import assemble, read_ptx
 
 
 def main() -> None:
@@ -18,13 +16,14 @@ def main() -> None:
         "bare loads": r"ld\.(?:v\d\.)?[bfsu]\d+",
     }.items():
         print(f"{what}: {len(re.findall(pattern, body))}")
-    if not shutil.which("ptxas"):
+    report = assemble(ptx)
+    if not report:
         return
-    run = subprocess.run(["ptxas", "-arch=sm_90", "-v", "-", "-o", "/dev/null"], input=ptx, capture_output=True, text=True)
-    if run.returncode:
-        sys.exit(run.stderr)
-    found = re.search(r"entry function 'setun_persistent_coop'.*?(\d+) bytes spill stores.*?Used (\d+) registers", run.stderr, re.S)
-    print(f"ptxas: {found[1]} bytes spilled, {'128 registers or fewer' if int(found[2]) <= 128 else found[2] + ' registers'}")
+    for name, local, spills, _ in report:
+        if spills or local:
+            print(f"ptxas {name}: {spills} bytes spilled, {local} local")
+    _, local, spills, registers = next(kernel for kernel in report if kernel[0] == "setun_persistent_coop")
+    print(f"ptxas: {spills} bytes spilled, {local} local, {'128 registers or fewer' if registers <= 128 else f'{registers} registers'}")
 
 
 main()

@@ -33,73 +33,90 @@ using namespace setun::nvptx;
 
 namespace {
 
-/// y[i] = x[(i + 97) % n] + 1, through shared memory, by the thread that stands opposite. `early` counts its blocks
-/// before it waits.
-const char *kSteps = R"(
-@wide = internal addrspace(3) global [128 x i32] poison, align 16
-@narrow = internal addrspace(3) global [32 x i32] poison, align 16
+/// y[i] = x[(i + 97) % n] + 1, through shared memory, by the thread that stands opposite.
+const char *kTurn = R"(
+@memory<T> = internal addrspace(3) global [<T> x i32] poison, align 16
+define ptx_kernel void @turn<T>(ptr %frame, ptr %x, ptr %y, i32 %n) "nvvm.reqntid"="<T>,1,1" {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %b = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
+  %base = mul i32 %b, <T>
+  %i = add i32 %base, %t
+  %far = add i32 %i, 97
+  %from = urem i32 %far, %n
+  <WAIT>
+  %px = getelementptr i32, ptr %x, i32 %from
+  %v = load i32, ptr %px
+  %w = add i32 %v, 1
+  %ps = getelementptr i32, ptr addrspace(3) @memory<T>, i32 %t
+  store i32 %w, ptr addrspace(3) %ps
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %u = sub i32 <LAST>, %t
+  %pu = getelementptr i32, ptr addrspace(3) @memory<T>, i32 %u
+  %r = load i32, ptr addrspace(3) %pu
+  %o = add i32 %base, %u
+  %in = icmp ult i32 %o, %n
+  br i1 %in, label %write, label %done
+write:
+  %py = getelementptr i32, ptr %y, i32 %o
+  store i32 %r, ptr %py
+  br label %done
+done:
+  ret void
+}
+)";
+
+/// Its sum over a row of x is written by the last of a loop without loops in it.
+const char *kOther = R"(
 declare void @llvm.nvvm.griddepcontrol.wait()
 declare void @llvm.nvvm.griddepcontrol.launch.dependents()
-define ptx_kernel void @turn(ptr %frame, ptr %x, ptr %y, i32 %n) #0 {
-  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
-  %b = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
-  %base = mul i32 %b, 128
-  %i = add i32 %base, %t
-  %far = add i32 %i, 97
-  %from = urem i32 %far, %n
-  call void @llvm.nvvm.griddepcontrol.launch.dependents()
-  call void @llvm.nvvm.griddepcontrol.wait()
-  %px = getelementptr i32, ptr %x, i32 %from
-  %v = load i32, ptr %px
-  %w = add i32 %v, 1
-  %ps = getelementptr i32, ptr addrspace(3) @wide, i32 %t
-  store i32 %w, ptr addrspace(3) %ps
-  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
-  %u = sub i32 127, %t
-  %pu = getelementptr i32, ptr addrspace(3) @wide, i32 %u
-  %r = load i32, ptr addrspace(3) %pu
-  %o = add i32 %base, %u
-  %in = icmp ult i32 %o, %n
-  br i1 %in, label %write, label %done
-write:
-  %py = getelementptr i32, ptr %y, i32 %o
-  store i32 %r, ptr %py
-  br label %done
-done:
-  ret void
-}
-define ptx_kernel void @narrowly(ptr %frame, ptr %x, ptr %y, i32 %n) #1 {
-  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
-  %b = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
-  %base = mul i32 %b, 32
-  %i = add i32 %base, %t
-  %far = add i32 %i, 97
-  %from = urem i32 %far, %n
-  %px = getelementptr i32, ptr %x, i32 %from
-  %v = load i32, ptr %px
-  %w = add i32 %v, 1
-  %ps = getelementptr i32, ptr addrspace(3) @narrow, i32 %t
-  store i32 %w, ptr addrspace(3) %ps
-  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
-  %u = xor i32 %t, 31
-  %pu = getelementptr i32, ptr addrspace(3) @narrow, i32 %u
-  %r = load i32, ptr addrspace(3) %pu
-  %o = add i32 %base, %u
-  %in = icmp ult i32 %o, %n
-  br i1 %in, label %write, label %done
-write:
-  %py = getelementptr i32, ptr %y, i32 %o
-  store i32 %r, ptr %py
-  br label %done
-done:
-  ret void
-}
 define ptx_kernel void @never(ptr %frame) {
   ret void
 }
-attributes #0 = { "nvvm.reqntid"="128" }
-attributes #1 = { "nvvm.reqntid"="32,1,1" }
+define ptx_kernel void @sum(ptr %frame, ptr %x, ptr %y, i32 %n) "nvvm.reqntid"="32" {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %i1, %loop ]
+  %s = phi i32 [ 0, %entry ], [ %s1, %loop ]
+  %p = getelementptr i32, ptr %x, i32 %i
+  %v = load i32, ptr %p
+  %s1 = add i32 %s, %v
+  %i1 = add i32 %i, 1
+  %more = icmp ult i32 %i1, %n
+  br i1 %more, label %loop, label %write
+write:
+  store i32 %s1, ptr %y
+  ret void
+}
 )";
+
+/// The kernels. The one of 128 threads does some of its work before it waits.
+std::string getText() {
+  std::string text = kernels::kHeader + std::string(kOther);
+  for (unsigned threads : {128, 32, 96}) {
+    std::string turn = kTurn;
+    const std::pair<StringRef, std::string> parts[] = {
+        {"<T>", std::to_string(threads)},
+        {"<LAST>", std::to_string(threads - 1)},
+        {"<WAIT>", threads == 128 ? "call void @llvm.nvvm.griddepcontrol.launch.dependents()\n"
+                                    "  call void @llvm.nvvm.griddepcontrol.wait()"
+                                  : ""}};
+    for (const auto &[name, part] : parts)
+      for (size_t at; (at = turn.find(name.str())) != std::string::npos;)
+        turn.replace(at, name.size(), part);
+    text += turn;
+  }
+  return text;
+}
+
+const std::vector<std::string> kNames = {"turn128", "turn32", "turn96", "never"};
+
+std::unique_ptr<Module> parse(LLVMContext &context) {
+  SMDiagnostic problem;
+  auto module = parseAssemblyString(getText(), problem, context);
+  EXPECT_NE(module, nullptr) << problem.getMessage().str();
+  return module;
+}
 
 struct Made {
   std::string bitcode;
@@ -109,13 +126,10 @@ struct Made {
 /// With the persistent kernel, changed by `mutate`.
 Made make(function_ref<void(Module &)> mutate = nullptr) {
   LLVMContext context;
-  SMDiagnostic problem;
-  auto module = parseAssemblyString((kernels::kHeader + std::string(kSteps)), problem, context);
-  EXPECT_NE(module, nullptr) << problem.getMessage().str();
+  auto module = parse(context);
   Made made;
-  std::vector<std::string> names{"turn", "narrowly", "never"};
-  SmallVector<bool> excluded(3, false);
-  made.forms = cantFail(addPersistentKernel(*module, names, excluded));
+  made.forms = cantFail(addPersistentKernel(*module, kNames, SmallVector<bool>(kNames.size(), false)));
+  sinkPersistentParameters(*module);
   if (mutate)
     mutate(*module);
   raw_string_ostream stream(made.bitcode);
@@ -146,7 +160,7 @@ bool runs(const Made &made, uint32_t n, unsigned steps, uint32_t blocks, uint64_
     static_assert(kSize % 16 == 0);
     std::vector<uint8_t> list(steps * kSize);
     for (unsigned step = 0; step < steps; ++step) {
-      unsigned kernel = step % 3 == 1;
+      unsigned kernel = step % 3;
       uint32_t form = made.forms[kernel], threads = form & 0xffff;
       setun_device_step head = {kernel, step + 1 < steps ? uint32_t(kSize) : 0, threads, form >> 16, {}, 0};
       head.grid[0] = (n + threads - 1) / threads;
@@ -199,7 +213,7 @@ Instruction *find(Module &module, StringRef function, function_ref<bool(Instruct
 
 TEST(Persistent, DoesWhatLaunchesDo) {
   Made made = make();
-  ASSERT_EQ(made.forms, (std::vector<uint32_t>{128 | 2 << 16, 32 | 8 << 16, 0}));
+  ASSERT_EQ(made.forms, (std::vector<uint32_t>{128 | 2 << 16, 32 | 8 << 16, 96 | 2 << 16, 0}));
   std::string why;
   for (uint64_t seed = 0; seed < 9; ++seed)
     for (uint32_t blocks : {1, 3, 7})
@@ -209,10 +223,27 @@ TEST(Persistent, DoesWhatLaunchesDo) {
 
 TEST(Persistent, NothingToDo) {
   LLVMContext context;
-  SMDiagnostic problem;
-  auto module = parseAssemblyString((kernels::kHeader + std::string(kSteps)), problem, context);
-  EXPECT_TRUE(cantFail(addPersistentKernel(*module, {"turn", "narrowly", "never"}, {true, false, false})).empty());
+  auto module = parse(context);
+  EXPECT_TRUE(cantFail(addPersistentKernel(*module, {"turn128", "turn32", "never"}, {true, false, false})).empty());
   EXPECT_EQ(module->getFunction(kPersistentKernel), nullptr);
+}
+
+TEST(Persistent, ParametersHoldNoRegisters) {
+  LLVMContext context;
+  auto module = parse(context);
+  cantFail(addPersistentKernel(*module, {"sum", "turn32"}, {false, false}));
+  sinkPersistentParameters(*module);
+  Function &body = *module->getFunction((kPersistentBody + "sum").str());
+  EXPECT_TRUE(body.hasLocalLinkage());
+  StringMap<unsigned> reads; // parameters and what a step says, by block
+  for (Instruction &instruction : instructions(body))
+    if (auto *load = dyn_cast<LoadInst>(&instruction); load && load->getPointerAddressSpace() == 3) {
+      EXPECT_TRUE(load->isVolatile());
+      ++reads[load->getParent()->getName()];
+    }
+  EXPECT_EQ(reads["entry"], 2u); // x, n: of the loop
+  EXPECT_EQ(reads["loop"], 0u);
+  EXPECT_EQ(reads["write"], 1u); // y
 }
 
 TEST(Persistent, MutantsAreNoticed) {

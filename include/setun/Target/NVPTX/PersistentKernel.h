@@ -24,6 +24,8 @@
 namespace setun::nvptx {
 
 inline constexpr const char *kPersistentKernel = "setun_persistent_coop";
+/// How functions that do what a kernel does begin; behind it stands the kernel's name.
+inline constexpr llvm::StringLiteral kPersistentBody = "setun.body.";
 
 /// Adds that kernel to `code`, which is not optimized yet. Gives for each of `kernels` what setun_device_code's
 /// `persistent` says of it, and nothing at all, with no kernel made, if there are fewer than two that it can run.
@@ -31,7 +33,10 @@ inline constexpr const char *kPersistentKernel = "setun_persistent_coop";
 llvm::Expected<std::vector<uint32_t>> addPersistentKernel(llvm::Module &code, llvm::ArrayRef<std::string> kernels,
                                                           llvm::ArrayRef<bool> excluded);
 
-/// After the optimizer: bodies become part of the kernel, for a call would keep registers in memory.
+/// After the optimizer: parameters of bodies are read where they are used, so that they hold no registers elsewhere.
+void sinkPersistentParameters(llvm::Module &code);
+
+/// After that: bodies become part of the kernel, for a call would keep registers in memory.
 void inlinePersistentKernel(llvm::Module &code);
 
 } // namespace setun::nvptx
