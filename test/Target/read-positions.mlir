@@ -6,7 +6,7 @@
 // CHECK-SAME:    %[[CACHE:.*]]: memref<4x?xf32>, %[[N:.*]]: index) kernel
 // CHECK:         %[[FRAME:.*]] = llvm.call_intrinsic "llvm.setun.device_frame"
 // CHECK:         %[[AT:.*]] = llvm.getelementptr %[[FRAME]][1032]
-// CHECK:         %[[NUMBER:.*]] = llvm.load %[[AT]] : !llvm.ptr -> i64
+// CHECK:         %[[NUMBER:.*]] = llvm.load volatile %[[AT]] {alignment = 8 : i64} : !llvm.ptr -> i64
 // CHECK:         %[[PAST:.*]] = arith.index_cast %[[NUMBER]]
 // CHECK-DAG:     %[[SLOT:.*]] = memref.subview %[[CACHE]][0, %[[PAST]]] [4, %[[N]]]
 // CHECK-DAG:     %[[END:.*]] = arith.addi %[[PAST]], %[[N]]

@@ -133,14 +133,16 @@ struct Callee {
   }
 };
 
-/// Reads a symbol where the runtime puts it: behind the device frame (setun-rt/abi.h).
+/// Reads a symbol where the runtime puts it: behind the device frame (setun-rt/abi.h). Volatile, which is from the
+/// second cache: kernels that start early read it before they wait for the one in front, when nobody promises that the
+/// first cache has forgotten the last step's.
 Value readSymbol(OpBuilder &builder, Location loc, unsigned symbol) {
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
   auto intrinsic = builder.getStringAttr(nvptx::kDeviceFrame);
   Value frame = LLVM::CallIntrinsicOp::create(builder, loc, pointer, intrinsic, ValueRange())->getResult(0);
   auto offset = static_cast<int32_t>(sizeof(setun_device_frame) + symbol * sizeof(int64_t));
   Value at = LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), frame, LLVM::GEPArg(offset));
-  Value number = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), at);
+  Value number = LLVM::LoadOp::create(builder, loc, builder.getI64Type(), at, /*alignment=*/8, /*isVolatile=*/true);
   return arith::IndexCastOp::create(builder, loc, builder.getIndexType(), number);
 }
 
