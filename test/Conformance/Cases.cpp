@@ -15,7 +15,7 @@ using namespace setun::conformance;
 
 static constexpr int64_t kSizes[] = {1, 2, 3, 15, 16, 17, 63, 64, 65, 255, 256, 1000, 2560, kMostSize};
 static constexpr int64_t kTokens[] = {1, 2, 3, 4, 5, 7, 8, 16, 31, 64, 65};
-static constexpr int64_t kExtremeTokens[] = {1, 3, 5, 7, 13, 16, 22, 64, 65};
+static constexpr int64_t kExtremeTokens[] = {1, 3, 5, 7, 13, 16, 22, 28, 64, 65};
 static constexpr int64_t kFewTokens[] = {2, 3, 4, 5, 7, 8};
 
 llvm::StringRef setun::conformance::toString(Pattern pattern) {

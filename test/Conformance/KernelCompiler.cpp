@@ -123,7 +123,7 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const Variant &variant) 
                                    options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
-std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, const Variant &variant) {
+std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, const Variant &variant, Loops loops) {
   const TargetLevel &level = *variant.level;
   auto parsed = lower(source, level, variant.products);
   LevelOptions options{variant.products, variant.emulated};
@@ -134,7 +134,12 @@ std::optional<CompiledModule> KernelCompiler::compile(llvm::StringRef source, co
     outlineIntrinsics(*parsed);
   if (replaces && !run(*parsed, "setun-emulate-intrinsics{target=" + level.getTarget().getName().str() + "}"))
     return std::nullopt;
-  if (!extend(*parsed, level, PipelinePoint::BeforeLLVM, options) || !run(*parsed, kLowering))
+  // The compiler's own pipeline comes to the target's passes by itself.
+  const std::string whole =
+      "canonicalize,cse,func.func(llvm-request-c-wrappers),setun-target-to-llvm{target=" + level.getName() +
+      " products=" + productsName(variant.products) + "}";
+  if (loops == Loops::Runtime ? !run(*parsed, whole)
+                              : !extend(*parsed, level, PipelinePoint::BeforeLLVM, options) || !run(*parsed, kLowering))
     return std::nullopt;
 
   CompiledModule result;

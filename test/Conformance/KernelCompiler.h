@@ -35,12 +35,16 @@ struct CompiledModule {
   std::unique_ptr<llvm::TargetMachine> machine;
 };
 
+/// Parallel loops made serial, in place; or calls of the runtime, as the compiler makes them: functions then take a
+/// setun_rt after their own arguments.
+enum class Loops { Serial, Runtime };
+
 class KernelCompiler {
 public:
   KernelCompiler();
-  /// Runs the product lowering and everything after it on `source`, parallel loops made serial. Functions have a C
-  /// interface, cInterface(NAME). Reports errors on stderr.
-  std::optional<CompiledModule> compile(llvm::StringRef source, const Variant &variant);
+  /// Runs the product lowering and everything after it on `source`. Functions have a C interface, cInterface(NAME).
+  /// Reports errors on stderr.
+  std::optional<CompiledModule> compile(llvm::StringRef source, const Variant &variant, Loops loops = Loops::Serial);
   /// Whether a level's lowering of `source` holds anything but plain arithmetic.
   bool usesIntrinsics(llvm::StringRef source, const TargetLevel &level);
   /// Whether a level's best products are its additions.

@@ -22,10 +22,16 @@ std::vector<Variant> setun::conformance::getVariants() {
   return variants;
 }
 
-KernelJit::KernelJit() : jit(llvm::cantFail(llvm::orc::LLJITBuilder().create())) {}
+static std::unique_ptr<llvm::orc::LLJIT> makeJit() {
+  auto machine = llvm::cantFail(llvm::orc::JITTargetMachineBuilder::detectHost());
+  machine.setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive); // as the compiler does; functions name their processor
+  return llvm::cantFail(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(machine)).create());
+}
 
-bool KernelJit::compile(llvm::StringRef source, const Variant &variant) {
-  std::optional<CompiledModule> code = compiler.compile(source, variant);
+KernelJit::KernelJit() : jit(makeJit()) {}
+
+bool KernelJit::compile(llvm::StringRef source, const Variant &variant, Loops loops) {
+  std::optional<CompiledModule> code = compiler.compile(source, variant, loops);
   if (!code)
     return false;
   llvm::orc::ThreadSafeModule module(std::move(code->module), std::move(code->context));

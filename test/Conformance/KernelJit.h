@@ -36,7 +36,7 @@ class KernelJit {
 public:
   KernelJit();
   /// As KernelCompiler does. Functions are then found by name.
-  bool compile(llvm::StringRef source, const Variant &variant);
+  bool compile(llvm::StringRef source, const Variant &variant, Loops loops = Loops::Serial);
   void *lookup(llvm::StringRef name);
   /// A function or constant that is not the source's.
   void *lookupSymbol(llvm::StringRef name);

@@ -44,7 +44,10 @@
 // CHECK: scf.forall (%{{.*}}) in (80)
 // CHECK: scf.for {{.*}} = %c0 to %c4 step %c1
 // CHECK-COUNT-28: arith.shrsi
-// CHECK: scf.for {{.*}} = %c0 to %c160 step %c1
+// CHECK: scf.for {{.*}} = %c0 to %c160 step %c2
+// CHECK-COUNT-2: arith.andi
+// CHECK-NOT: vector.store
+// CHECK-COUNT-28: vpdpbusd.512
 // CHECK-COUNT-2: arith.andi
 // CHECK-NOT: vector.store
 // CHECK-COUNT-28: vpdpbusd.512
@@ -53,22 +56,47 @@
 // CHECK-COUNT-28: vector.store %{{.*}}, %reinterpret_cast
 // CHECK: return
 
-// Sixteen: the first eight leave what they masked for the others, which mask nothing. They do so two steps at a time.
+// Sixteen: one vector of rows, one mask for all of them, four steps at a time; 68 bytes
+// of activations from one to the next, not 64.
 // CHECK-LABEL: @ternary_sixteen
+// CHECK: memref.alloca() {{.*}} : memref<48640xi8>
+// CHECK: scf.forall (%{{.*}}) in (160)
+// CHECK: scf.for {{.*}} = %c0 to %c4 step %c1
+// CHECK-COUNT-16: arith.shrsi
+// CHECK: scf.for {{.*}} = %c0 to %c160 step %c4
+// CHECK-COUNT-1: arith.andi
+// CHECK-NOT: arith.andi
+// CHECK-COUNT-16: vpdpbusd.512
+// CHECK-COUNT-1: arith.andi
+// CHECK-NOT: arith.andi
+// CHECK-COUNT-16: vpdpbusd.512
+// CHECK-COUNT-1: arith.andi
+// CHECK-NOT: arith.andi
+// CHECK-COUNT-16: vpdpbusd.512
+// CHECK-COUNT-1: arith.andi
+// CHECK-NOT: arith.andi
+// CHECK-COUNT-16: vpdpbusd.512
+// CHECK: arith.addi %{{.*}}, %c272 : index
+// CHECK-NOT: vpdpbusd
+// CHECK: return
+
+// Many: the first thirteen leave what they masked for the others, which mask nothing. They do so two steps at a time,
+// as do groups of twelve, but not those of thirteen.
+// CHECK-LABEL: @ternary_prefill
 // CHECK: scf.forall (%{{.*}}) in (80)
 // CHECK: scf.for
 // CHECK: scf.for
 // CHECK: arith.andi
 // CHECK-NEXT: vector.store
-// CHECK-COUNT-16: vpdpbusd.512
+// CHECK-COUNT-26: vpdpbusd.512
 // CHECK: arith.andi
 // CHECK-NEXT: vector.store
-// CHECK-COUNT-16: vpdpbusd.512
+// CHECK-COUNT-26: vpdpbusd.512
 // CHECK-NOT: vpdpbusd
 // CHECK: scf.for
 // CHECK: scf.for
 // CHECK-NOT: arith.andi
-// CHECK-COUNT-16: vpdpbusd.512
+// CHECK-COUNT-74: vpdpbusd.512
 // CHECK-NOT: vpdpbusd
 // CHECK: return
 
@@ -79,7 +107,7 @@
 // CHECK-COUNT-28: arith.shli %{{.*}} : vector<16xi32>
 // CHECK: scf.for {{.*}} = %c0 to %c4 step %c1
 // CHECK-COUNT-28: arith.shrsi
-// CHECK: scf.for {{.*}} = %c0 to %c144 step %c1
+// CHECK: scf.for {{.*}} = %c0 to %c144 step %c2
 // CHECK: return
 
 // Sixteen registers: two vectors of rows leave two sums a row, so that a shift brings two planes to the others' places.

@@ -30,6 +30,16 @@ struct Vpdpbusd {
   int64_t bytes() const { return 4 * lanes; }
   /// Tokens of a register tile: two vectors of sums each, and codes, mask and activations fill the registers.
   int64_t mostTokens() const { return (registers - 4) / 2; }
+  /// As many tokens, more than that, are done by a tile of one vector of rows, which holds up to kMostWide of them: one
+  /// mask for all, where they would otherwise go in groups of ten or less. It needs 32 registers.
+  bool isWide(int64_t tokens) const {
+    return registers == 32 && tokens > mostTokens() && (tokens <= 20 || (tokens > 26 && tokens <= kMostWide));
+  }
+  static constexpr int64_t kMostWide = 28;
+  /// Tokens of one of several groups, and of all of them. Where a group leaves its masked codes for others, those that
+  /// fill all registers are slower.
+  int64_t mostOfSeveral() const { return registers == 32 ? 13 : mostTokens(); }
+  static constexpr int64_t kBlockTokens = 64;
   /// Sums for each row and token where weights are streamed in `vectors` vectors a step: four, two or one, so that
   /// they, masks, codes, a masked plane and activations fit in registers.
   int64_t streamedScales(int64_t tokens, int64_t vectors) const {

@@ -12,6 +12,7 @@
 #include "setun/Target/Kernels/KernelLevel.h"
 
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace setun;
@@ -35,6 +36,10 @@ private:
     if (products == Products::AddSub || isColumnProduct(shape))
       return getAddSubForm(getInfo(), shape, tokens,
                            wide ? AddSubRates{44, 109, 190, 270, 12} : AddSubRates{24, 109, 195, 220, 10});
+    // Masks and vpdpbusd of 512 bits take the same ports: one mask for all tokens of a block. With 256 bits they do
+    // not.
+    const int64_t blocks = llvm::divideCeil(tokens, instruction.kBlockTokens);
+    const double block = double(tokens) / blocks, wideRate = 465 * block / (block + 1);
     // Instructions of the inner loops, as test/Target/x86-loops.test counts them: masks and shifts, vpdpbusd, loads,
     // broadcasts and prefetches, and three to steer.
     if (tokens <= mostStreamed()) {
@@ -44,17 +49,23 @@ private:
                                                                                                  : 7;
       const int64_t broadcasts = vectors == 1 ? 0 : 4 * tokens; // operands, if used once
       double step = vectors * (1 + unpack + 4 * tokens) + broadcasts + 2 * layout.interleave + (tokens == 1) + 3;
-      double rate = tokens == 1 ? (wide ? 190 : 145) : wide ? 250 + 25 * tokens : 190;
+      double rate = tokens == 1 ? (wide ? 190 : 145) : wide ? wideRate : 190;
       return {"vpdpbusd, streamed", true, step / (256 * layout.interleave * tokens), rate};
     }
-    int64_t groups = llvm::divideCeil(tokens, instruction.mostTokens());
-    double group = double(tokens) / groups, vectors = 2;
-    double plane = vectors * (1 + group) + group + 3.5;
-    double rate = wide ? (groups > 1 ? 430 : 395) : group > 4 ? 225 : 190;
-    return {("vpdpbusd, " + llvm::Twine(static_cast<int64_t>(vectors) * instruction.lanes) + " rows x " +
-             llvm::Twine(llvm::divideCeil(tokens, groups)) + " tokens")
+    const int64_t most = instruction.mostTokens();
+    int64_t groups = block <= most || instruction.isWide(std::ceil(block))
+                         ? 1
+                         : llvm::divideCeil(std::ceil(block), instruction.mostOfSeveral());
+    const double group = block / groups;
+    const int64_t vectors = group > most ? 1 : 2; // of one, broadcasts are operands
+    double plane = vectors * (1 + group) + (vectors == 1 ? 1.5 : group + 3);
+    return {("vpdpbusd, " + llvm::Twine(vectors * instruction.lanes) + " rows x " +
+             llvm::Twine(static_cast<int64_t>(std::ceil(group))) + " tokens")
                 .str(),
-            true, plane / (vectors * instruction.bytes() * group), rate};
+            true, plane / (vectors * instruction.bytes() * group),
+            wide        ? wideRate
+            : group > 4 ? 225
+                        : 190};
   }
 
   void emitProduct(KernelBuilder &b, const Product &p, Products products) const override {

@@ -9,11 +9,10 @@
 // Activations of a chunk of columns are packed once: plane after plane of the tiles,
 // and in each tile the tokens of a group side by side, so that one pointer moves
 // through them. The sums of two vectors of rows times a group of tokens stay in
-// registers. Planes are masked in place and taken one after another, the one that
-// counts most first: sums of 64 times the plane at bits 7:6 are shifted down by two
-// before those of 16 times the next join them, and so on to the last, exactly. The
-// first group of tokens masks, and leaves what it masked for the others: they have
-// nothing to do but to load, broadcast and multiply.
+// registers, or of one vector times a few more tokens. Planes are masked in place and taken one after another, the one
+// that counts most first: sums of 64 times the plane at bits 7:6 are shifted down by two before those of 16 times the
+// next join them, and so on to the last, exactly. The first group of tokens masks, and leaves what it masked for the
+// others: they have nothing to do but to load, broadcast and multiply.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,11 +25,10 @@ using namespace setun;
 
 /// Tiles of a chunk and tokens of one parallel loop: the packed activations (480 KB) and a task's masked codes (230 KB)
 /// stay in L2. Where there are few tokens chunks are longer.
-static constexpr int64_t kChunkTiles = 448, kMostTokens = 64, kMostTiles = 1024;
+static constexpr int64_t kChunkTiles = 448, kMostTokens = x86::Vpdpbusd::kBlockTokens, kMostTiles = 1024;
 /// Packed weights and activations that are read for each plane stay in L1, or in L2 where a step has enough products to
 /// wait for it. Sums of a chunk can be shifted up by eight bits between such parts: 2 x 128 x 16 x 1024 is 2^22.
 static constexpr int64_t kNearBytes = 28 << 10, kFarBytes = 64 << 10;
-
 namespace {
 
 /// `total` in as few parts of at most `most` as will do, all of one size but for the last ones, which lack one.
@@ -52,6 +50,20 @@ struct Parts {
   }
 };
 
+/// How a block of tokens is done.
+struct Form {
+  int64_t vectors;      // of rows, whose sums are in registers together
+  int64_t fewest, most; // tokens of a group
+  bool alone;           // there is one group
+};
+
+/// Bytes from tile to tile in a plane of a group's activations. Not 64: with one distance for them and for weights LLVM
+/// steps both by one index, and operands in memory that have an index are two operations each.
+int64_t getPitch(int64_t tokens) { return 4 * (tokens == 16 ? 17 : std::max<int64_t>(tokens, 4)); }
+Value getPitch(KernelBuilder &b, Value tokens) {
+  return b.select(b.equals(tokens, 16), b.index(getPitch(16)), b.shl(b.max(tokens, b.index(4)), 2));
+}
+
 /// A block of tokens and a chunk of columns.
 struct Chunk {
   KernelBuilder &b;
@@ -65,13 +77,14 @@ struct Chunk {
   void pack();
 };
 
-/// The work of one task: two neighbouring vectors of rows, all tokens of a chunk.
+/// The work of one task: neighbouring vectors of rows, all tokens of a chunk.
 struct Task {
   KernelBuilder &b;
   const Product &p;
   const Chunk &chunk;
   const x86::Vpdpbusd &instruction;
-  static constexpr int64_t vectors = 2;
+  const Form &form;
+  const int64_t vectors = form.vectors;
   int64_t lanes = vectors * instruction.lanes; // rows
   Value weights = {}, second = {},
         following = {}; // where codes begin; bytes to those of the second vector and the next task
@@ -87,7 +100,7 @@ struct Task {
     Value first, x, acc; // its first token, counted from the chunk's, and its places in the panel and in acc
   };
   void start(Value index);
-  void run(Value index, Codes from, int64_t fewest);
+  void run(Value index, Codes from);
   Values step(ArrayRef<Value> sums, const Group &group, Value x, Value slot, Value at, Value mask);
   Values add(const Group &group);
   void write(ArrayRef<Value> sums, const Group &group);
@@ -107,7 +120,7 @@ Value x86::Vpdpbusd::dot(KernelBuilder &b, Value sums, Value codes, Value activa
 void Chunk::pack() {
   b.forall(groups.count, 1, [&](Value index) {
     Value zero = b.index(0), first = groups.startOf(b, index), size = groups.sizeOf(b, index);
-    Value pitch = b.shl(b.max(size, b.index(4)), 2), plane = b.mul(pitch, tiles), column = b.shl(firstTile, 4);
+    Value pitch = getPitch(b, size), plane = b.mul(pitch, tiles), column = b.shl(firstTile, 4);
     Value left = b.sub(p.k, column), whole = b.min(tiles, b.shr(left, 4));
     Value stage = b.scratch(4 * Product::kTile, p.activation), ones = b.constant(b.i8s(16), 1);
     // Sixteen columns: four tokens' dwords of each plane become neighbours. Adds up each token's activations by plane.
@@ -166,7 +179,7 @@ void Task::start(Value index) {
   following = blocksLog ? b.shl(p.blockBytes, 1) : passes == 1 ? p.blockBytes : b.index(4 * lanes);
   firstRow = b.add(b.shl(block, p.blockRowsLog), b.mul(pass, lanes));
   codes = b.scratch(std::min(kChunkTiles, getConstant(p.colTiles).value_or(kChunkTiles)) * 16 * lanes, b.getI8Type());
-  sums = b.scratch(instruction.mostTokens() * lanes, b.getI32Type());
+  sums = b.scratch(form.most * lanes, b.getI32Type());
 }
 
 /// One plane of one tile of columns.
@@ -194,19 +207,19 @@ Values Task::step(ArrayRef<Value> sums, const Group &group, Value x, Value slot,
 
 /// The group's sums over the chunk, without biases.
 Values Task::add(const Group &group) {
-  const int64_t size = vectors * group.tokens, pitch = 4 * std::max<int64_t>(group.tokens, 4);
+  const int64_t size = vectors * group.tokens, pitch = getPitch(group.tokens);
   // A sum waits for its last addition: few sums are doubled, so that there are at least ten at work.
   int64_t copies = 1;
   while (copies < 4 && size * copies < 10 && size * (copies + 1) + vectors + 2 <= instruction.registers)
     ++copies;
   const bool masks = group.from != Codes::Masked, alone = group.from == Codes::Packed;
-  // Steps of few products, and those that store, are done two at a time: what steers the loop takes ports as well.
-  // So are those that only load, as long as the registers hold the codes of both; up to eight tokens that was slower.
-  const bool twice =
-      alone ? group.tokens <= 8 : masks || (group.tokens > 8 && size + 2 * vectors + 4 <= instruction.registers);
-  const int64_t steps = std::max<int64_t>(copies, twice ? 2 : 1);
+  // Steps that mask are done two at a time: what steers the loop takes ports as well. So are those that only load, as
+  // long as the registers hold the codes of both; up to eight tokens that was slower.
+  const bool twice = masks || (group.tokens > 8 && size + 2 * vectors + 4 <= instruction.registers);
+  // One vector's are done four at a time: a line of the next task for each plane.
+  const int64_t steps = vectors == 1 ? 4 : std::max<int64_t>(copies, twice ? 2 : 1);
   const int64_t near = group.tokens > 6 ? kFarBytes : kNearBytes;
-  Parts parts(b, chunk.tiles, alone ? b.index(near / (4 * lanes + 16 * instruction.mostTokens())) : chunk.tiles);
+  Parts parts(b, chunk.tiles, alone ? b.index(near / (4 * lanes + 16 * group.tokens)) : chunk.tiles);
   Values all(size * copies, b.constant(b.i32s(instruction.lanes), 0));
   all.append({group.x, weights});
   all = b.loop(b.index(0), parts.count, 1, all, [&](Value part, ValueRange outer) {
@@ -226,9 +239,10 @@ Values Task::add(const Group &group) {
       for (Value &sum : MutableArrayRef<Value>(next).take_front(xAt))
         sum = b.sra(sum, 2);
       // The next task's lines, spread over all planes; of two steps done together one asks for a line of either.
-      Value ahead = b.add(following, b.select(b.equals(b.bitAnd(plane, 1), 0), b.index(0), second));
+      Value odd = b.bitAnd(plane, 1), ahead = b.add(following, b.select(b.equals(odd, 0), b.index(0), second));
       if (steps > 1)
-        ahead = b.add(ahead, b.mul(b.shr(plane, 1), p.stepBytes));
+        ahead = vectors == 1 ? b.add(following, b.mul(plane, p.stepBytes))
+                             : b.add(ahead, b.mul(b.shr(plane, 1), p.stepBytes));
       if (masks)
         next[maskAt] = at;
       for (auto [count, unroll] : {std::pair(whole, steps), std::pair(rest, int64_t(1))})
@@ -236,7 +250,7 @@ Values Task::add(const Group &group) {
           Values next(now);
           for (int64_t i = 0; i < unroll; ++i) {
             auto sums = MutableArrayRef<Value>(next).slice(i % copies * size, size);
-            if (masks && i % 2 == 0)
+            if (masks && i % (4 / vectors) == 0)
               b.prefetch(p.weight, b.add(next[maskAt], ahead), /*locality=*/2);
             llvm::copy(step(sums, group, next[xAt], next[slotAt], masks ? next[maskAt] : Value(), mask), sums.begin());
             next[xAt] = b.add(next[xAt], pitch), next[slotAt] = b.add(next[slotAt], 4 * lanes);
@@ -300,13 +314,13 @@ void Task::write(ArrayRef<Value> sums, const Group &group) {
       });
 }
 
-/// The group of that number, of `fewest` tokens at least.
-void Task::run(Value index, Codes from, int64_t fewest) {
+/// The group of that number.
+void Task::run(Value index, Codes from) {
   Value first = chunk.groups.startOf(b, index), size = chunk.groups.sizeOf(b, index);
   Value x = b.mul(first, b.shl(chunk.tiles, 4)), acc = b.add(b.mul(b.add(chunk.from, first), p.accStride), firstRow);
   auto known = getConstant(chunk.groups.size);
-  for (int64_t few = fewest, most = instruction.mostTokens(); few <= most; ++few)
-    if (!known || few == *known || few == *known - 1)
+  for (int64_t few = form.fewest; few <= form.most; ++few)
+    if ((!known || few == *known || few == *known - 1) && (vectors > 1 || instruction.isWide(few)))
       b.branch(b.equals(size, few), [&] {
         Value line = acc; // lines that are written in the end: by then they are here
         for (int64_t t = 0; t < few; ++t, line = b.add(line, p.accStride))
@@ -319,23 +333,28 @@ void Task::run(Value index, Codes from, int64_t fewest) {
 
 void x86::emitVnniTile(KernelBuilder &b, const Product &p, Value from, Value to, int64_t least,
                        const Vpdpbusd &instruction) {
-  const int64_t most = instruction.mostTokens(), lanes = Task::vectors * instruction.lanes;
-  const int64_t half = (most + 1) / 2; // more tokens than a group can hold go in groups that are half full or more
-  Value all = b.sub(to, from), zero = b.index(0), one = b.index(1);
+  const bool is512 = instruction.lanes == 16;
+  const int64_t most = instruction.mostTokens(), wide = is512 ? instruction.kMostWide : most;
+  // More tokens than a group can hold go in groups that are half full or more; of 29 the smallest has nine.
+  const Form one{2, std::min(least, (most + 1) / 2), most, true}, oneWide{1, most + 1, wide, true},
+      several{2, is512 ? 9 : (most + 1) / 2, instruction.mostOfSeveral(), false};
+  Value all = b.sub(to, from), zero = b.index(0);
   // Few tokens, one group, go in longer chunks.
   const int64_t blockTokens = std::min(kMostTokens, getConstant(all).value_or(kMostTokens));
   const int64_t chunkTiles = std::min(kChunkTiles, getConstant(p.colTiles).value_or(kChunkTiles));
   const int64_t fewTiles = std::min(kMostTiles, getConstant(p.colTiles).value_or(kMostTiles));
-  const int64_t places = std::max((blockTokens + 3) * chunkTiles, (std::min(blockTokens, most) + 3) * fewTiles);
+  const int64_t wideTiles = std::min(2 * kChunkTiles, fewTiles);
+  const int64_t places = std::max({(blockTokens + 3) * chunkTiles, (std::min(blockTokens, wide) + 3) * wideTiles,
+                                   (std::min(blockTokens, most) + 3) * fewTiles});
   Parts blocks(b, all, b.index(kMostTokens));
   Value panel = b.scratch(places * Product::kTile, p.activation);
   Value biases = b.scratch(blockTokens + 3, b.getI32Type());
-  const int64_t passes = std::max<int64_t>(p.blockRows / lanes, 1), blocksLog = p.blockRows < lanes;
-  Value tasks = b.mul(b.ceilDiv(p.rowBlocks, 1 << blocksLog), passes);
   b.loop(zero, blocks.count, 1, [&](Value i) {
-    Value first = b.add(from, blocks.startOf(b, i));
-    Parts groups(b, blocks.sizeOf(b, i), b.index(most));
-    auto emit = [&](int64_t limit, bool alone) {
+    Value first = b.add(from, blocks.startOf(b, i)), tokens = blocks.sizeOf(b, i);
+    auto emit = [&](const Form &form, int64_t limit) {
+      const int64_t lanes = form.vectors * instruction.lanes;
+      const int64_t passes = std::max<int64_t>(p.blockRows / lanes, 1), blocksLog = p.blockRows < lanes;
+      Value tasks = b.mul(b.ceilDiv(p.rowBlocks, 1 << blocksLog), passes);
       // Loops of a known length are faster: rather one or two chunks more, if then all are of one size.
       if (auto tiles = getConstant(p.colTiles); tiles && *tiles > limit)
         for (int64_t needed = llvm::divideCeil(*tiles, limit), count = needed; count <= needed + 2; ++count)
@@ -343,23 +362,34 @@ void x86::emitVnniTile(KernelBuilder &b, const Product &p, Value from, Value to,
             limit = *tiles / count;
             break;
           }
-      Parts chunks(b, p.colTiles, b.index(limit));
+      Parts chunks(b, p.colTiles, b.index(limit)), groups(b, tokens, b.index(form.most));
       b.loop(zero, chunks.count, 1, [&](Value j) {
         Chunk chunk{b, p, instruction, first, groups, panel, biases, chunks.startOf(b, j), chunks.sizeOf(b, j)};
         chunk.pack();
         b.forall(tasks, getGrain(p, 16 << 10) * passes, [&](Value index) {
-          Task task{b, p, chunk, instruction};
+          Task task{b, p, chunk, instruction, form};
           task.start(index);
           // With 256 bits a mask takes a port that vpdpbusd does not.
-          const bool shared = !alone && instruction.lanes == 16;
+          const bool shared = !form.alone && is512;
           if (shared)
-            task.run(zero, Task::Codes::Shared, most / 2 + 1); // the larger ones come first
-          b.loop(shared ? one : zero, alone ? one : groups.count, 1, [&](Value group) {
-            task.run(group, shared ? Task::Codes::Masked : Task::Codes::Packed, alone ? std::min(least, half) : half);
-          });
+            task.run(zero, Task::Codes::Shared);
+          b.loop(b.index(shared), form.alone ? b.index(1) : groups.count, 1,
+                 [&](Value group) { task.run(group, shared ? Task::Codes::Masked : Task::Codes::Packed); });
         });
       });
     };
-    b.branch(b.equals(groups.count, 1), [&] { emit(fewTiles, true); }, [&] { emit(chunkTiles, false); });
+    auto emitSeveral = [&] { emit(several, chunkTiles); };
+    auto isAtMost = [&](int64_t limit) { return b.cmp(arith::CmpIPredicate::sle, tokens, b.index(limit)); };
+    b.branch(
+        isAtMost(most), [&] { emit(one, fewTiles); },
+        [&] {
+          if (!is512)
+            return emitSeveral();
+          Value isWide = isAtMost(most);
+          for (int64_t count = most + 1; count <= wide; ++count)
+            if (instruction.isWide(count))
+              isWide = b.createOrFold<arith::OrIOp>(isWide, b.equals(tokens, count));
+          b.branch(isWide, [&] { emit(oneWide, wideTiles); }, emitSeveral);
+        });
   });
 }

@@ -16,6 +16,8 @@
 #include "KernelJit.h"
 #include "Walls.h"
 
+#include "setun-rt/abi.h"
+
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -35,7 +37,7 @@ llvm::cl::list<std::string> shapeOptions("shape", llvm::cl::CommaSeparated, llvm
 llvm::cl::list<int64_t> tokenOptions("tokens", llvm::cl::CommaSeparated, llvm::cl::desc("numbers of tokens"));
 llvm::cl::opt<int64_t> interleaveOption("interleave", llvm::cl::init(1),
                                         llvm::cl::desc("row tiles of a block: 1, 2 or 4"));
-llvm::cl::opt<int> roundsOption("rounds", llvm::cl::init(15), llvm::cl::desc("rounds, of which the best counts"));
+llvm::cl::opt<int> roundsOption("rounds", llvm::cl::init(51), llvm::cl::desc("rounds, of which the best counts"));
 
 /// Memory on huge pages where the system gives them, as the runtime maps weights.
 template <typename T> T *allocate(size_t count) {
@@ -50,20 +52,21 @@ template <typename T> T *allocate(size_t count) {
 
 volatile uint64_t sink;
 
-/// Seconds of one measurement: shorter than the slices that a shared processor is lent in, after each of which the caches
-/// are another's.
-constexpr double kWindow = 0.005;
+/// Seconds of one measurement: shorter than the slices that a shared processor is lent in, after each of which the
+/// caches are another's, and than its clock keeps its pace. One token's passes over memory need longer.
+constexpr double kWindow = 0.001, kReadWindow = 0.08;
 
 struct Shape {
   int64_t n, k;
 };
 
 struct Kernel {
-  using Product = void (*)(Matrix *, Vector *, Matrix *);
+  using Product = void (*)(Matrix *, Vector *, Matrix *, setun_rt *);
   std::string name;
   std::unique_ptr<KernelJit> jit;
   Product product;
-  std::vector<double> best; // seconds, by number of tokens
+  std::vector<double> best;                // seconds, by number of tokens
+  std::vector<std::vector<double>> ofDots; // of each round, as a share of the dot product's peak beside it
 };
 
 PackedLayout layoutOf(Shape shape) { return {2, 16, 16, interleaveOption}; }
@@ -86,10 +89,11 @@ std::vector<Kernel> compileKernels(Shape shape, size_t tokens) {
     if (variant.emulated || variant.name().find(only) == std::string::npos)
       continue;
     auto jit = std::make_unique<KernelJit>();
-    if (!jit->compile(sourceOf(shape), variant))
+    if (!jit->compile(sourceOf(shape), variant, Loops::Runtime))
       std::exit(1);
     auto product = reinterpret_cast<Kernel::Product>(jit->lookup("ternary_bench"));
-    kernels.push_back({variant.name(), std::move(jit), product, std::vector<double>(tokens, 1e9)});
+    kernels.push_back({variant.name(), std::move(jit), product, std::vector<double>(tokens, 1e9),
+                       std::vector<std::vector<double>>(tokens)});
   }
   return kernels;
 }
@@ -105,6 +109,15 @@ uint8_t *makeWeights(size_t bytes, size_t copies) {
   for (size_t copy = 1; copy < copies; ++copy)
     std::memcpy(weights + copy * bytes, weights, bytes);
   return weights;
+}
+
+/// The widest vpdpbusd, if this processor has one: its clock is not the same all the time, so each figure has its own.
+const walls::Peak *findDots(llvm::ArrayRef<walls::Peak> peaks) {
+  const walls::Peak *found = nullptr;
+  for (const walls::Peak &peak : peaks)
+    if (llvm::StringRef(peak.name) == "vpdpbusd ymm" || llvm::StringRef(peak.name) == "vpdpbusd zmm")
+      found = &peak;
+  return found;
 }
 
 /// The peak of that name in GMAC/s, 0 if this processor lacks it.
@@ -128,8 +141,11 @@ void bench(Shape shape, llvm::ArrayRef<int64_t> tokens, int rounds, double atLea
   for (int64_t i = 0; i < most * shape.k; ++i)
     x[i] = static_cast<int8_t>(random());
 
+  setun_rt runtime{};
+  runtime.parallel_for = [](setun_rt *, int64_t count, int64_t, setun_body_fn body, void *env) { body(env, 0, count); };
   std::vector<walls::Read> reads = walls::getReads();
   std::vector<walls::Peak> peaks = walls::getPeaks();
+  const walls::Peak *dots = findDots(peaks);
   std::vector<double> readBest(reads.size(), 1e9), peakBest(peaks.size(), 1e9);
   for (int round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < peaks.size(); ++i)
@@ -144,16 +160,22 @@ void bench(Shape shape, llvm::ArrayRef<int64_t> tokens, int rounds, double atLea
         size_t copy = 0;
         auto run = [&] {
           Vector w = vectorOf(weights + (m == 1 ? copy++ % copies * bytes : 0), bytes);
-          kernel.product(&xs, &w, &out);
+          kernel.product(&xs, &w, &out, &runtime);
         };
-        kernel.best[j] = std::min(kernel.best[j], seconds(run, m == 1 ? atLeast * 16 : atLeast));
+        if (m > 1 && atLeast > 0)
+          run(); // brings what lies in L2 back to it
+        double before = dots ? seconds(dots->run, atLeast) : 0;
+        double taken = seconds(run, m == 1 && atLeast > 0 ? kReadWindow : atLeast);
+        kernel.best[j] = std::min(kernel.best[j], taken);
+        if (dots)
+          kernel.ofDots[j].push_back(double(shape.n) * shape.k * m / taken /
+                                     (2 * dots->macs / (before + seconds(dots->run, atLeast))));
       }
     }
   }
 
   size_t fastest = std::min_element(readBest.begin(), readBest.end()) - readBest.begin();
   double read = readBest[fastest], madd = peakOf(peaks, peakBest, "vpmaddubsw + vpaddw ymm");
-  double zmm = peakOf(peaks, peakBest, "vpdpbusd zmm"), dot = zmm ? zmm : peakOf(peaks, peakBest, "vpdpbusd ymm");
   std::printf("%ld x %ld, %.1f KB packed\n", long(shape.n), long(shape.k), bytes / 1024.0);
   llvm::json::Object wallJson;
   for (size_t i = 0; i < reads.size(); ++i) {
@@ -175,9 +197,11 @@ void bench(Shape shape, llvm::ArrayRef<int64_t> tokens, int rounds, double atLea
         std::printf("  %.2f of vpmaddubsw + vpaddw", macs / madd);
         figure["of_vpmaddubsw_vpaddw"] = macs / madd;
       }
-      if (dot) {
-        std::printf("  %.2f of vpdpbusd", macs / dot);
-        figure["of_vpdpbusd"] = macs / dot;
+      if (dots) {
+        std::vector<double> shares = kernel.ofDots[j];
+        std::sort(shares.begin(), shares.end());
+        std::printf("  %.2f of %s", shares[shares.size() / 2], dots->name);
+        figure["of_vpdpbusd"] = shares[shares.size() / 2];
       }
       if (tokens[j] == 1) {
         std::printf("  %.1f GB/s: %.0f %% of the read", bytes / kernel.best[j] * 1e-9, 100 * read / kernel.best[j]);
