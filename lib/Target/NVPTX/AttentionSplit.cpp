@@ -16,8 +16,6 @@
 
 #include "AttentionKernels.h"
 
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-
 using namespace mlir;
 using namespace setun;
 using namespace setun::nvptx;
@@ -252,10 +250,8 @@ struct SplitEmitter {
     b.launch({b.max(count, b.index(1))}, kThreads, [&](const Threads &t) {
       if (forMany)
         b.forManyTokens();
-      if (a.dependent) {
-        NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
-        NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
-      }
+      if (a.dependent)
+        b.waitForKernelInFront();
       largest = b.shared(kWarps * rows, f32);
       sums = b.shared(kWarps * rows, f32);
       results = b.shared(kWarps * rows * a.columns, f32);

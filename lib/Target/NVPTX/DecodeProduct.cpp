@@ -141,8 +141,7 @@ void Decode::waitForActivations() {
     NVVM::SyncWarpOp::create(b, b.constant(i32, -1));
     return;
   }
-  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
-  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+  b.waitForKernelInFront();
 }
 
 /// Adds a chunk. The four lanes of a line each add up a word of its activations.

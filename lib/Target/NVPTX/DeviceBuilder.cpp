@@ -54,6 +54,16 @@ Value DeviceBuilder::shared(int64_t count, Type element) {
 
 void DeviceBuilder::forManyTokens() { getLaunch()->setAttr(kManyTokensAttr, getUnitAttr()); }
 
+/// NVPTX's backend sinks loads to where they are used, past what has side effects but writes no memory, as the wait is
+/// for it. A line of assembly that may write holds them.
+void DeviceBuilder::waitForKernelInFront() {
+  LLVM::InlineAsmOp::create(*this, getLoc(), TypeRange(), ValueRange(), "", "~{memory}", /*has_side_effects=*/true,
+                            /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                            LLVM::AsmDialectAttr::get(getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr());
+  NVVM::GriddepcontrolOp::create(*this, NVVM::GridDepActionKind::launch_dependents);
+  NVVM::GriddepcontrolOp::create(*this, NVVM::GridDepActionKind::wait);
+}
+
 /// A launch's own attributes do not outlive its outlining: barriers carry this one.
 void DeviceBuilder::barrier() {
   Operation *barrier = gpu::BarrierOp::create(*this);

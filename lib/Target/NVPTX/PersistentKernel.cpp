@@ -21,6 +21,7 @@
 
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicsNVPTX.h"
 #include "llvm/IR/MDBuilder.h"
@@ -78,6 +79,9 @@ bool fitsTeam(Function &kernel) {
     auto *call = dyn_cast<CallInst>(&instruction);
     if (!call)
       continue;
+    auto *assembly = dyn_cast<InlineAsm>(call->getCalledOperand());
+    if (assembly && assembly->getAsmString().empty())
+      continue; // holds loads where they are
     Function *callee = call->getCalledFunction();
     if (!callee || (!callee->isIntrinsic() && callee->isDeclaration()))
       return false; // inline assembly, too

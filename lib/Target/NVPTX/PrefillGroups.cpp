@@ -18,8 +18,6 @@
 
 #include "PrefillBlock.h"
 
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-
 using namespace mlir;
 using namespace setun;
 using namespace setun::nvptx;
@@ -52,10 +50,8 @@ Values PrefillBlock::multiplyInGroups() {
   Values zeros(2 * half, b.constant(b.getI32Type(), 0)), words;
   for (int64_t line = 0; line < kSteps * kLinesOfStep; ++line)
     words.push_back(loadLine(b.index(0), line));
-  if (d.dependent) {
-    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
-    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
-  }
+  if (d.dependent)
+    b.waitForKernelInFront();
   // One stage of the ring is what products of the last one may still read.
   for (int64_t i = 0; i < tile.stages - 2; ++i)
     copyStage(b.index(i), b.index(i * tile.stageBytes()));

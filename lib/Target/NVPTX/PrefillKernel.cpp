@@ -20,8 +20,6 @@
 
 #include "PrefillBlock.h"
 
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-
 #include <numeric>
 
 using namespace mlir;
@@ -138,10 +136,8 @@ Values PrefillBlock::multiplyAll() {
   for (int64_t i = 0; i < tile.ahead; ++i)
     for (int64_t j = 0; j < tile.chunksOfWarp(); ++j)
       carried.append(loadWeights(b.index(i), j, nothing));
-  if (d.dependent) {
-    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
-    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
-  }
+  if (d.dependent)
+    b.waitForKernelInFront();
   for (int64_t i = 0; i < tile.stages - 1; ++i)
     copyStage(b.index(i), b.index(i * tile.stageBytes()));
   carried.push_back(b.index(0));                                     // the stage that is multiplied

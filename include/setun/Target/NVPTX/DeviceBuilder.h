@@ -49,6 +49,8 @@ public:
   void forManyTokens();
   /// All threads of the block.
   void barrier();
+  /// Lets the next kernel start and waits for the one in front. What stands before goes out before.
+  void waitForKernelInFront();
   /// The value of lane (own lane ^ mask).
   Value shuffleXor(Value value, int64_t mask);
   /// Folds `value` over the lanes whose numbers differ in the bits of `width - 1` (a power of two, at most 32), in a
