@@ -26,6 +26,12 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang$<SEMICOLON>-fno-pch-timestamp>)
 endif()
 
+# setun_use_precompiled(TARGET): for an executable whose files include MLIR. As the header is: not for executables alone.
+function(setun_use_precompiled name)
+  target_precompile_headers(${name} REUSE_FROM SetunPrecompiled)
+  target_compile_options(${name} PRIVATE -fPIC)
+endfunction()
+
 # setun_add_library(NAME [DEPENDS generated-target...] [LINK library...])
 # A static library of all *.cpp in the current folder, linked against the MLIR and LLVM shared libraries.
 function(setun_add_library name)
@@ -45,6 +51,7 @@ function(setun_add_tool name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   add_executable(${name} ${sources})
+  setun_use_precompiled(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   set_property(GLOBAL APPEND PROPERTY SETUN_TOOLS ${name})
 endfunction()

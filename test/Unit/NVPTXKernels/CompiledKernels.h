@@ -25,7 +25,14 @@
 #include <string>
 #include <vector>
 
+#ifndef __has_feature
+#define __has_feature(FEATURE) 0
+#endif
+
 namespace setun::test {
+
+/// Under a sanitizer the compiler and the emulator are watched, and slow; kernels are not: fewer of them will do.
+constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 
 /// A memref as functions with llvm.emit_c_interface take it, by its address.
 template <typename T, size_t rank> struct Buffer {
