@@ -41,7 +41,7 @@ std::vector<Group> setun::conformance::getGrid(Effort effort, std::mt19937 &rand
   std::vector<Group> groups;
   for (size_t i = 0; i < sizes.size(); ++i)
     for (size_t j = 0; j < sizes.size(); ++j)
-      if ((i + j) % effort.stride == 0)
+      if (int64_t(i + j) % effort.stride == effort.phase)
         groups.push_back({sizes[i], sizes[j], Pattern::Random, afford(kTokens, sizes[i], sizes[j], effort, i + 2 * j)});
   return groups;
 }
@@ -53,7 +53,7 @@ std::vector<Group> setun::conformance::getExtremes(Effort effort) {
                           Pattern::AllZero, Pattern::Lopsided})
     for (int64_t n : {1, 17, 64, 255})
       for (int64_t k : kSizes)
-        if (++turn % effort.stride == 0)
+        if (int64_t(++turn) % effort.stride == effort.phase)
           groups.push_back({n, k, pattern, afford(kExtremeTokens, n, k, effort, turn)});
   return groups;
 }
@@ -70,7 +70,9 @@ std::vector<Group> setun::conformance::getLong(Effort effort) {
   }
   for (auto [n, k] : {std::pair<int64_t, int64_t>{33, 100}, {65, 33}})
     groups.push_back({n, k, Pattern::Random, {127, 128, 129, 255, 300, 513}});
-  return groups;
+  if (!effort.again)
+    return groups;
+  return {groups[effort.phase % 3], groups[3 + effort.phase % 3]};
 }
 
 std::vector<Group> setun::conformance::getRandom(Effort effort, int64_t count, std::mt19937 &random) {
@@ -79,7 +81,7 @@ std::vector<Group> setun::conformance::getRandom(Effort effort, int64_t count, s
     return std::clamp<int64_t>(int64_t(std::exp2(magnitude)), 1, most);
   };
   std::vector<Group> groups;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < (effort.again ? count / 3 : count); ++i) {
     int64_t n = upTo(2000), k = upTo(3000),
             m = std::min(upTo(kMostTokens), std::max<int64_t>(1, effort.most / (n * k)));
     Pattern pattern = random() % 4 ? Pattern::Random : Pattern::Lopsided;

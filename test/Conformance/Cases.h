@@ -41,6 +41,8 @@ struct Group {
 struct Effort {
   int64_t most;   // multiply-adds of a case; larger weights still run, for two small numbers of tokens
   int64_t stride; // one of so many pairs of N and K; each N and each K still comes
+  int64_t phase;  // which of them
+  bool again;     // other levels take the same cases: a third of the long and the random ones
 };
 
 /// Every N with every K, and every number of tokens.

@@ -43,9 +43,7 @@ class ProductTest : public ::testing::TestWithParam<Subject> {
 protected:
   void SetUp() override {
     start = std::chrono::steady_clock::now();
-    const Target &target = GetParam().level->getTarget();
-    bool again = target.isDevice() && GetParam().level != target.getLevels().back().get();
-    if (kSanitized && (GetParam().way == Way::Remote || again))
+    if (kSanitized && (GetParam().way == Way::Remote || (isDevice() && getTurn())))
       return skip("not under a sanitizer");
     auto made = makeExecutor(GetParam(), memory);
     if (!made)
@@ -64,12 +62,25 @@ protected:
     GTEST_SKIP() << GetParam().getName() << ": " << why;
   }
 
-  /// What the way of running can afford of a layout's cases.
+  bool isDevice() const { return GetParam().level->getTarget().isDevice(); }
+
+  /// Levels of the target behind this one: none behind the plainest.
+  int64_t getTurn() const {
+    int64_t turn = -1;
+    for (const std::unique_ptr<TargetLevel> &level : GetParam().level->getTarget().getLevels())
+      turn = level.get() == GetParam().level ? 0 : turn < 0 ? turn : turn + 1;
+    return turn;
+  }
+
+  /// What the way of running can afford of a layout's cases. A device's levels differ in few instructions: those above
+  /// the plainest share its cases out among them, as do emulations of levels that run natively as well.
   Effort getEffort(bool usual) const {
     const Subject &subject = GetParam();
-    bool slow = subject.products == Products::AddSub && subject.level->getTarget().isDevice(); // a thread an addition
-    int64_t most = subject.way == Way::Native ? INT64_MAX : slow ? 1 << 20 : 4 << 20;
-    return {std::min<int64_t>(getOptions().most, kSanitized ? 1 << 20 : most), kSanitized || !usual ? 5 : slow ? 3 : 1};
+    bool slow = subject.products == Products::AddSub && isDevice(); // a thread an addition
+    bool again = isDevice() ? getTurn() > 0 : subject.way == Way::Emulated && runsOnHost(*subject.level);
+    int64_t most = subject.way == Way::Native ? INT64_MAX : (slow ? 1 << 20 : 4 << 20) >> (again ? 2 : 0);
+    int64_t stride = (kSanitized || !usual ? 5 : slow ? 3 : 1) * (again ? 3 : 1);
+    return {std::min<int64_t>(getOptions().most, kSanitized ? 1 << 20 : most), stride, getTurn() % stride, again};
   }
 
   std::vector<PackedLayout> getLayouts(mlir::Type activation, int64_t groups) const {
