@@ -58,7 +58,7 @@ def run_onnxruntime(path, feeds):
 
 
 def run_native(path, feeds, *flags):
-    """Compiles with every raise verified, and runs; the results by name, and the compiler's report and messages."""
+    """Compiles for this processor with every raise verified, and runs; the results by name, and the compiler's report and messages."""
     folder = path.parent / (path.stem + "-native")
     folder.mkdir(exist_ok=True)
     command = [
@@ -69,6 +69,8 @@ def run_native(path, feeds, *flags):
         folder / "model",
         "--report",
         folder / "report.json",
+        "--target",
+        "native",
         "--verify-raise",
         "--remarks",
         *flags,

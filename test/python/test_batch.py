@@ -9,6 +9,7 @@ import pytest
 import reference
 import torch
 from conftest import BUILD, ROOT
+from safetensors.torch import load_file, save_file
 from tinylm import parity
 from tinylm.model import CHECKPOINT
 
@@ -47,6 +48,17 @@ def model(folders):
         return made[key]
 
     return make
+
+
+@pytest.fixture(scope="module")
+def first_layer(tmp_path_factory):
+    """The trained model with its first layer alone, as a checkpoint's folder."""
+    folder = tmp_path_factory.mktemp("first")
+    config = json.loads((CHECKPOINT / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    kept = {name: tensor for name, tensor in load_file(CHECKPOINT / "model.safetensors").items() if ".layers." not in name or ".layers.0." in name}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
 
 
 def texts(batch, vocabulary=333):
@@ -165,11 +177,11 @@ def test_bench(folders, tmp_path):
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_graphs(tmp_path, fixed):
+def test_graphs(first_layer, fixed):
     """An exported graph whose inputs have a dimension for sequences, of any number or of three; with caches."""
     from tinylm.model import load
 
-    module, dim = load(CHECKPOINT), torch.export.Dim
+    module, dim = load(first_layer), torch.export.Dim
     config = module.config
     first = {} if fixed else {0: dim("batch", min=1, max=64)}
     size, layers = config["hidden_size"] // config["num_attention_heads"], range(config["num_hidden_layers"])
@@ -180,7 +192,7 @@ def test_graphs(tmp_path, fixed):
     compiled = setun.compile(module, args=(torch.zeros(3, 4, dtype=torch.int64), [(entry(), entry()) for _ in layers]), dynamic_shapes=shapes,
                              input_names=["input_ids", *names], output_names=["logits", *(n.replace("past_key_values", "present") for n in names)],
                              context=CONTEXT, target="native")  # fmt: skip
-    alone = setun.compile(CHECKPOINT, context=CONTEXT, target="native")
+    alone = setun.compile(first_layer, context=CONTEXT, target="native")
     ids, session, parts = texts(3, 500), compiled.session(), []
     for begin, end in [(0, WHOLE), *((t, t + 1) for t in range(WHOLE, WHOLE + STEPS))]:
         parts.append(session.run(input_ids=ids[:, begin:end])["logits"])

@@ -65,7 +65,7 @@ def test_state(tmp_path, kind, paths):
     exported = setun.export(module, (torch.randn(1, 3, 32),), path, dynamic_shapes=({1: SEQ},), output_names=["y"])
     assert exported.functions == {"BitLinear": 3}
     assert module[0].keys.abs().sum() == 0, "the module's own state is as it was"
-    compiled = setun.compile(path, context=32)
+    compiled = setun.compile(path, context=32, target="native")
     assert sorted(s.name for s in compiled.states) == sorted(f"past.0.{p}" for p in paths)
     parts = torch.randn(1, 7, 32).split([4, 1, 2], 1)
     session, state = compiled.session(), None

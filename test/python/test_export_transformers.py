@@ -73,7 +73,7 @@ def test_logits(tmp_path, form):
     _, report, messages = run_native(path, {"input_ids": ids().numpy()})
     assert report["ternary_products"] == 14 and "has not the body" not in messages
     judge(lambda tokens: run_onnxruntime(path, {"input_ids": tokens.numpy()})[0], model)
-    compiled = setun.compile(path)
+    compiled = setun.compile(path, target="native")
     judge(lambda tokens: compiled(tokens.numpy()), model)
 
 
@@ -83,7 +83,7 @@ def test_cache(tmp_path, cache):
     model, path, tokens = make("BitNet", "autobitlinear", "online"), tmp_path / "model.onnx", ids(12)
     exported = setun.export(model, EXAMPLE, path, dynamic_shapes=({1: SEQ},), cache=cache)
     assert exported.functions["Attention"] == 2
-    compiled = setun.compile(path, context=64)
+    compiled = setun.compile(path, context=64, target="native")
     names = {f"past_key_values.{i}.{kind}" for i in range(2) for kind in ("key", "value")}
     assert {s.name for s in compiled.states} == names | ({"past.position"} if cache != "dynamic" else set())
     with compiled.session() as session:

@@ -49,7 +49,7 @@ def layer():
 def sums(tmp_path_factory):
     path = tmp_path_factory.mktemp("sums") / "sums.mlir"
     path.write_text(SUMS)
-    return setun.compile(path, context=8)
+    return setun.compile(path, context=8, target="native")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def types(tmp_path_factory):
             onnx.save(onnx.parser.parse_model(
                 f'<ir_version: 8, opset_import: ["": 18]> g ({kind}[n, 3] x) => ({kind}[n, 3] y, {kind}[3, n] z) '
                 "{ y = Identity(x) z = Transpose<perm = [1, 0]>(x) }"), path)  # fmt: skip
-            made[dtype] = setun.compile(path)
+            made[dtype] = setun.compile(path, target="native")
         return made[dtype]
 
     return make

@@ -22,12 +22,12 @@ PROMPT = [1, 5, 17, 30, 2]
 @pytest.fixture(scope="module")
 def tiny(exports, tmp_path_factory):
     """The demonstration model with its cache; token ids alone."""
-    return setun.compile(exports / "tiny-lm-cache.onnx", context=256)
+    return setun.compile(exports / "tiny-lm-cache.onnx", context=256, target="native")
 
 
 @pytest.fixture(scope="module")
 def uncached(exports):
-    return setun.compile(exports / "tiny-lm.onnx")
+    return setun.compile(exports / "tiny-lm.onnx", target="native")
 
 
 def test_greedy_is_argmax(tiny, uncached):

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tiny(exports, folder):
-    return setun.compile(exports / "tiny-lm-cache.onnx", context=256, tokenizer=folder)
+    return setun.compile(exports / "tiny-lm-cache.onnx", context=256, tokenizer=folder, target="native")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_a_closed_answer_stays(tiny):
 
 
 def test_without_a_template(exports):
-    model = setun.compile(exports / "tiny-lm-cache.onnx", context=256, tokenizer=CHECKPOINT)
+    model = setun.compile(exports / "tiny-lm-cache.onnx", context=256, tokenizer=CHECKPOINT, target="native")
     assert not model.tokenizer.has_chat_template and model.generate(PROMPT, 3).text
     with pytest.raises(setun.RuntimeError, match="no chat template"):
         model.chat()

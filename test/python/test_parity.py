@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from tinylm import parity, stages
 
+NATIVE = ("--target", "native")  # test_same_bits.py: every level gives these bytes
+
 
 @pytest.fixture(scope="session")
 def windows():
@@ -19,7 +21,7 @@ def exact(windows):
 
 @pytest.fixture(scope="session")
 def ours(compiled, windows):
-    return parity.native_logits(compiled("tiny-lm"), windows)
+    return parity.native_logits(compiled("tiny-lm", *NATIVE), windows)
 
 
 def check_stage(name, mine, theirs):
@@ -35,7 +37,7 @@ def test_stages_on_equal_inputs(compiled, windows, tmp_path):
     for index, (layer, inputs, from_torch) in enumerate(stages.layers(windows[:1, :64])):
         path = tmp_path / f"layer{index}.onnx"
         stages.export(layer, inputs, path)
-        program = compiled(f"layer{index}", source=path)
+        program = compiled(f"layer{index}", *NATIVE, source=path)
         feeds = {name: value.numpy() for name, value in zip(layer.INPUTS, inputs)}
         flags = []
         for name, value in feeds.items():
@@ -51,7 +53,7 @@ def test_stages_on_equal_inputs(compiled, windows, tmp_path):
 
 def test_logits_without_activation_quantizers(compiled, exports, windows):
     """(b)"""
-    mine = parity.native_logits(compiled("tiny-lm-float"), windows)
+    mine = parity.native_logits(compiled("tiny-lm-float", *NATIVE), windows)
     assert np.abs(mine - parity.torch_logits(windows, quantized=False)).max() <= 1e-4
     assert np.abs(mine - parity.onnxruntime_logits(exports / "tiny-lm-float.onnx", windows)).max() <= 1e-4
 

@@ -17,7 +17,7 @@ def windows():
 
 @pytest.fixture(scope="module")
 def program(compiled):
-    return compiled("folder", source=CHECKPOINT)
+    return compiled("folder", "--target", "native", source=CHECKPOINT)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_parity_with_transformers(ours, windows):
 
 def test_as_through_onnx(ours, compiled, windows):
     """Beside the program of the exported graph, which rounds in other places at most."""
-    exported = parity.native_logits(compiled("tiny-lm"), windows)
+    exported = parity.native_logits(compiled("tiny-lm", "--target", "native"), windows)
     exact = parity.torch_logits(windows, torch.float64)
     figures = parity.compare(ours, exported, exact, windows)
     print(f"largest difference {np.abs(ours - exported).max():.3g}, same argmax {figures['agree']:.2%}")
