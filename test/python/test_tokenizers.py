@@ -9,7 +9,7 @@ from text_library import TextLibrary, compile_table
 from tokenizer_models import MODELS, MULTILINGUAL, invalid, strings
 from tokenizers import Tokenizer
 
-STRINGS = strings(10_000, 1)
+STRINGS = strings(5_000, 1)
 
 
 @pytest.fixture(scope="module")
