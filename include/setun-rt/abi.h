@@ -177,7 +177,7 @@ typedef enum setun_image_kind {
 typedef struct setun_image {
   uint32_t kind;            /* setun_image_kind */
   uint32_t arch;            /* what it was made for: 90 for sm_90 */
-  uint32_t exact, reserved; /* not 0: it runs on that very architecture alone, as sm_90a and cubins do */
+  uint32_t exact, reserved; /* not 0: it runs on that very architecture alone, as sm_90a does */
   uint64_t size;
   const void *data;
 } setun_image;

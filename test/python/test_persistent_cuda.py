@@ -76,3 +76,13 @@ def test_what_a_step_launches(model, apart, tmp_path):
     graphs = [i for i, call in enumerate(calls) if call == "cuGraphLaunch"]
     changed = [calls[a:b].count("cuGraphExecKernelNodeSetParams_v2") for a, b in zip(graphs, graphs[1:])]
     assert len(changed) > 8 and not any(changed)
+
+
+def test_a_graph_without_early_starts(model, apart, tmp_path):
+    """Where no graph can be made of kernels that start early, one is made of kernels that do not."""
+    text, _, failed = run(model, tmp_path / "log", SETUN_CUDA_GRAPH="1", SETUN_FAKE_CUDA_FAIL="cuGraphInstantiateWithFlags:1")
+    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    captures = [i for i, call in enumerate(calls) if call.get("call") == "cuStreamBeginCapture_v2"]
+    early = [any(call.get("dependent") for call in calls[place:]) for place in captures]
+    assert text == apart[0] and len(failed) == 1 and early == [True, False]
+    assert any(call.get("call") == "cuGraphLaunch" for call in calls)

@@ -146,7 +146,7 @@ struct setun_queue {
   bool launched; /* part of the run is: it cannot be one graph */
   bool failed;
   char failure[400]; /* the first of the run */
-  bool with_graphs, with_persistent;
+  bool with_graphs, with_early_starts, with_persistent;
   CUdeviceptr counters;  /* of the persistent kernel */
   uint32_t half;         /* which of them are next */
   bool capturing;        /* what is enqueued becomes a graph */

@@ -154,6 +154,8 @@ static int copy(setun_queue *queue, void *to, const void *from, size_t size, set
 }
 
 static int zero(setun_queue *queue, void *to, size_t size, setun_message message) {
+  if (size == 0)
+    return 0;
   if (setun_cuda_enter(queue->device, message))
     return -1;
   CUresult result = queue->device->api.cuMemsetD8Async((CUdeviceptr)(uintptr_t)to, 0, size, queue->stream);

@@ -76,6 +76,17 @@ static int capture(setun_queue *queue, cuda_graph *graph) {
   return 0;
 }
 
+/* The same; where it cannot be one as it is, of kernels that do not start early. */
+static int capture_somehow(setun_queue *queue, cuda_graph *graph) {
+  int failed = capture(queue, graph);
+  if (failed && queue->with_early_starts) {
+    queue->with_early_starts = false;
+    failed = capture(queue, graph);
+    queue->with_early_starts = failed;
+  }
+  return failed;
+}
+
 /* Changes the graph's launches to those of the run. Returns -1 when one cannot be changed. */
 static int update(setun_queue *queue, cuda_graph *graph) {
   const setun_device *device = queue->device;
@@ -157,7 +168,7 @@ int setun_cuda_submit(setun_queue *queue) {
   for (size_t i = 0; i < CUDA_SEEN; ++i)
     if (queue->seen[i].count && setun_cuda_list_differences(&queue->seen[i], &queue->list, most) <= most) {
       graph = oldest(queue);
-      if (capture(queue, graph)) {
+      if (capture_somehow(queue, graph)) {
         queue->with_graphs = false;
         return enqueue(queue);
       }

@@ -32,7 +32,7 @@ int setun_cuda_launch_one(setun_queue *queue, const cuda_record *record, bool be
   memset(attributes, 0, sizeof attributes);
   CUlaunchConfig config = {record->grid[0],  record->grid[1], record->grid[2], record->block[0], record->block[1],
                            record->block[2], record->shared,  queue->stream,   attributes,       0};
-  if (kernel->dependent && behind && !queue->profile) {
+  if (kernel->dependent && queue->with_early_starts && behind && !queue->profile) {
     attributes[config.numAttrs].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     attributes[config.numAttrs++].value.programmaticStreamSerializationAllowed = 1;
   }

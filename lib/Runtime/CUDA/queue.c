@@ -78,6 +78,7 @@ setun_queue *setun_cuda_open_queue(setun_device *device, uint32_t num_symbols, s
   queue->device = device;
   queue->num_symbols = num_symbols;
   queue->with_graphs = setun_cuda_wanted("SETUN_CUDA_GRAPH");
+  queue->with_early_starts = true;
   queue->with_persistent = device->persistent_blocks > 0;
   int failed = setun_cuda_enter(device, message);
   if (!failed) {

@@ -202,7 +202,7 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     if (failed(cubin))
       return failure();
     if (!cubin->empty())
-      made.images.push_back({SETUN_IMAGE_CUBIN, number, 1, *cubin});
+      made.images.push_back({SETUN_IMAGE_CUBIN, number, alone, *cubin});
     made.images.push_back({SETUN_IMAGE_PTX, number, alone, ptx + std::string(1, '\0')});
     return made;
   }
