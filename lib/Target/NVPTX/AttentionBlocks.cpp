@@ -287,7 +287,7 @@ struct BlockEmitter {
         }
       }
     }
-    b.barrier(/*minBlocks=*/2); // the next task's queries
+    b.barrier(); // the next task's queries
   }
 
   void emit() {
@@ -296,6 +296,7 @@ struct BlockEmitter {
     Value count = b.product({rowTiles, a.batches, a.groups, b.index(sweeps)});
     b.launch({b.max(count, b.index(1))}, kThreads, [&](const Threads &t) {
       b.forManyTokens();
+      b.holdBlocks(2);
       sharedQ = b.shared(kRows * lineQ, f32);
       sharedKV = b.shared(kKeys * lineKV, f32);
       probabilities = b.shared(kRows * kProbabilities, f32);

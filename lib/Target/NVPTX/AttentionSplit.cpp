@@ -250,6 +250,7 @@ struct SplitEmitter {
     b.launch({b.max(count, b.index(1))}, kThreads, [&](const Threads &t) {
       if (forMany)
         b.forManyTokens();
+      b.holdBlocks(kMinBlocks);
       if (a.dependent)
         b.waitForKernelInFront();
       largest = b.shared(kWarps * rows, f32);
@@ -270,7 +271,7 @@ struct SplitEmitter {
           if (a.newKeys)
             makeNewKey(t, split);
           b.branch(aligned, [&] { scan(t, first, last, true); }, [&] { scan(t, first, last, false); });
-          b.barrier(kMinBlocks);
+          b.barrier();
           combineWarps(t, task, split);
           if (scratch)
             b.branch(b.cmp(arith::CmpIPredicate::ugt, parts, b.index(1)), [&] { meetParts(t, task); });

@@ -64,12 +64,15 @@ void DeviceBuilder::waitForKernelInFront() {
   NVVM::GriddepcontrolOp::create(*this, NVVM::GridDepActionKind::wait);
 }
 
-/// A launch's own attributes do not outlive its outlining: barriers carry this one.
+void DeviceBuilder::holdBlocks(int64_t count) { getLaunch()->setAttr(kMinBlocksAttr, getI32IntegerAttr(count)); }
+
+/// A launch's own attributes do not outlive its outlining: barriers carry these.
 void DeviceBuilder::barrier() {
   Operation *barrier = gpu::BarrierOp::create(*this);
   auto launch = barrier->getParentOfType<gpu::LaunchOp>();
-  if (launch && launch->hasAttr(kManyTokensAttr))
-    barrier->setAttr(kManyTokensAttr, getUnitAttr());
+  for (StringRef name : {kManyTokensAttr, kMinBlocksAttr})
+    if (Attribute value = launch ? launch->getAttr(name) : Attribute())
+      barrier->setAttr(name, value);
 }
 
 Value DeviceBuilder::shuffleXor(Value value, int64_t mask) {

@@ -46,11 +46,6 @@ Value LineBuilder::shuffleFrom(Value value, int64_t lane) {
       .getShuffleResult();
 }
 
-void LineBuilder::barrier(int64_t minBlocks) {
-  barrier();
-  std::prev(getInsertionPoint())->setAttr(kMinBlocksAttr, getI32IntegerAttr(minBlocks));
-}
-
 void LineBuilder::fence() { LLVM::FenceOp::create(*this, LLVM::AtomicOrdering::acq_rel, "device"); }
 
 Value LineBuilder::takeTicket(Value ticket, Value last) {

@@ -42,9 +42,6 @@ public:
   Value lane(Value vector, int64_t i) { return mlir::vector::ExtractOp::create(*this, vector, i); }
   Value pack(ValueRange lanes);
   Value shuffleFrom(Value value, int64_t lane);
-  /// A barrier that also says that a multiprocessor must hold so many blocks of this kernel: without a number, ptxas
-  /// spills registers to reach one that it likes.
-  void barrier(int64_t minBlocks);
   /// Orders what this thread has written and what it will read, for all of the device.
   void fence();
   /// Counts in one of the device frame's tickets (index; fewer than SETUN_DEVICE_TICKETS): gives how many have been

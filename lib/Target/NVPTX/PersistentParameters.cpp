@@ -33,7 +33,7 @@ using namespace setun;
 using namespace setun::nvptx;
 
 /// The most instructions that are done again to make a value where it is used.
-constexpr unsigned kMostAgain = 8;
+constexpr unsigned kMostAgain = 16;
 
 namespace {
 

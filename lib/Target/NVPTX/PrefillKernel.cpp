@@ -26,11 +26,18 @@ using namespace mlir;
 using namespace setun;
 using namespace setun::nvptx;
 
+/// Tokens x rows of tiles with so many sums a thread that ptxas may spill to have two blocks of them, up to those that
+/// nobody would have two of.
+constexpr int64_t kLargeTile = 64 * 64, kLargestTile = 128 * 256;
+
 void PrefillBlock::launch() {
   tokenBlocks = b.ceilDiv(p.m, tile.tokens());
   columnBlocks = b.ceilDiv(d.columns, columns);
   stages = b.ceilDiv(p.k, tile.stageColumns());
   b.launch({b.mul(tokenBlocks, columnBlocks)}, PrefillTile::kThreads, [&](const Threads &t) {
+    // The cost model's number. Of smaller tiles several stand side by side.
+    if (int64_t size = tile.tokens() * tile.rows(); size >= kLargeTile && size < kLargestTile)
+      b.holdBlocks(1);
     locate(t);
     Values sums = tile.wgmma ? multiplyInGroups() : multiplyAll();
     // As many token tiles at a time as shared memory holds; equal parts of all.

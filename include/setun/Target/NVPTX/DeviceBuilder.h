@@ -47,6 +47,9 @@ public:
 
   /// The launch around has a barrier, and is for several tokens.
   void forManyTokens();
+  /// The launch around has a barrier, and a multiprocessor must hold so many of its blocks: without a number, ptxas
+  /// spills registers to reach one that it likes.
+  void holdBlocks(int64_t count);
   /// All threads of the block.
   void barrier();
   /// Lets the next kernel start and waits for the one in front. What stands before goes out before.
