@@ -75,6 +75,35 @@ module attributes {gpu.container_module} {
 
 // -----
 
+// Callers share one value, which goes with the last of them (it was erased once for each).
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT:    %[[ONE:.*]] = arith.constant 1
+// CHECK-NEXT:    call @step(%[[ONE]])
+// CHECK-NEXT:    call @step(%[[ONE]])
+// CHECK-NEXT:    return
+module attributes {gpu.container_module} {
+  gpu.module @setun_kernels {
+    gpu.func @step(%end: index) kernel {
+      "test.use"(%end) : (index) -> ()
+      gpu.return
+    }
+  }
+  func.func @main(%k: memref<4x?xf32> {setun.position = "past"}, %past: index {setun.symbol = "past"}) attributes {setun.entry} {
+    %c1 = arith.constant 1 : index
+    %end = arith.addi %past, %c1 : index
+    call @step(%end) : (index) -> ()
+    call @step(%end) : (index) -> ()
+    return
+  }
+  func.func private @step(%end: index) {
+    %c1 = arith.constant 1 : index
+    gpu.launch_func @setun_kernels::@step blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%end : index)
+    return
+  }
+}
+
+// -----
+
 // A symbol that counts nothing of a state is a parameter.
 // CHECK-LABEL: gpu.func @main(
 // CHECK-SAME:    %{{.*}}: index) kernel

@@ -86,15 +86,24 @@ struct Callee {
       llvm_unreachable("nothing uses it");
     for (MutableOperandRange &site : sites)
       site.erase(number);
-    llvm::for_each(before, [](Value value) { eraseDead(value.getDefiningOp()); });
+    eraseDead(before);
   }
 
-  static void eraseDead(Operation *op) {
-    if (!op || !isOpTriviallyDead(op))
-      return;
-    SmallVector<Value> operands(op->getOperands());
-    op->erase();
-    llvm::for_each(operands, [](Value operand) { eraseDead(operand.getDefiningOp()); });
+  /// What makes the values, and what that was made of, where nothing needs it any more. Sites often share a value.
+  static void eraseDead(ArrayRef<Value> values) {
+    llvm::SetVector<Operation *> work;
+    auto add = [&](Value value) {
+      if (Operation *op = value.getDefiningOp())
+        work.insert(op);
+    };
+    llvm::for_each(values, add);
+    while (!work.empty()) {
+      Operation *op = work.pop_back_val();
+      if (!isOpTriviallyDead(op))
+        continue;
+      llvm::for_each(op->getOperands(), add);
+      op->erase();
+    }
   }
 
   /// Computes the argument inside, from the operands of what all sites compute it by. Returns false if they do not.
