@@ -104,6 +104,31 @@ module attributes {gpu.container_module} {
 
 // -----
 
+// A kernel for many tokens reads the position where it needs it.
+// CHECK-LABEL: gpu.func @many() kernel
+// CHECK-NEXT:    "test.products"
+// CHECK-NEXT:    gpu.barrier
+// CHECK-NEXT:    llvm.call_intrinsic "llvm.setun.device_frame"
+// CHECK:         llvm.load volatile
+// CHECK:         "test.use"
+module attributes {gpu.container_module} {
+  gpu.module @setun_kernels {
+    gpu.func @many(%past: index) kernel {
+      "test.products"() : () -> ()
+      gpu.barrier {setun.many_tokens}
+      "test.use"(%past) : (index) -> ()
+      gpu.return
+    }
+  }
+  func.func @main(%k: memref<4x?xf32> {setun.position = "past"}, %past: index {setun.symbol = "past"}) attributes {setun.entry} {
+    %c1 = arith.constant 1 : index
+    gpu.launch_func @setun_kernels::@many blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%past : index)
+    return
+  }
+}
+
+// -----
+
 // A symbol that counts nothing of a state is a parameter.
 // CHECK-LABEL: gpu.func @main(
 // CHECK-SAME:    %{{.*}}: index) kernel

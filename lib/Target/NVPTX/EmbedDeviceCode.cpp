@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Assemble.h"
 #include "setun/Target/NVPTX/Passes.h"
 #include "setun/Target/NVPTX/PersistentKernel.h"
 
@@ -18,10 +19,6 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -198,44 +195,13 @@ struct EmbedDeviceCode : nvptx::impl::EmbedDeviceCodeBase<EmbedDeviceCode> {
     }
     passes.run(*code);
     std::string ptx = data.str().str();
-    FailureOr<std::string> cubin = assemble(loc, ptx);
+    FailureOr<std::string> cubin = nvptx::assemble(loc, arch, ptx);
     if (failed(cubin))
       return failure();
     if (!cubin->empty())
       made.images.push_back({SETUN_IMAGE_CUBIN, number, alone, *cubin});
     made.images.push_back({SETUN_IMAGE_PTX, number, alone, ptx + std::string(1, '\0')});
     return made;
-  }
-
-  /// What ptxas makes of it; empty where there is none: the driver compiles PTX as well.
-  FailureOr<std::string> assemble(Location loc, StringRef ptx) {
-    llvm::ErrorOr<std::string> assembler = llvm::sys::findProgramByName("ptxas");
-    if (!assembler)
-      return std::string();
-    SmallString<128> source, object, messages;
-    std::error_code error;
-    auto temporary = [&](StringRef suffix, SmallString<128> &path) {
-      error = error ? error : llvm::sys::fs::createTemporaryFile("setun", suffix, path);
-      return llvm::FileRemover(path);
-    };
-    llvm::FileRemover first = temporary("ptx", source), second = temporary("cubin", object),
-                      third = temporary("txt", messages);
-    if (!error) {
-      llvm::raw_fd_ostream os(source, error);
-      os << ptx;
-    }
-    if (error)
-      return emitError(loc) << "cannot make a temporary file: " << error.message();
-    std::string target = "-arch=" + arch;
-    std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages), StringRef(messages)};
-    int status = llvm::sys::ExecuteAndWait(*assembler, {*assembler, target, "-O3", source, "-o", object}, std::nullopt,
-                                           redirects);
-    auto text = llvm::MemoryBuffer::getFile(status ? messages : object);
-    if (!text)
-      return emitError(loc) << *assembler << " made nothing: " << text.getError().message();
-    if (status)
-      return emitError(loc) << *assembler << " failed: " << (*text)->getBuffer().trim();
-    return (*text)->getBuffer().str();
   }
 
   static void embed(ModuleOp module, const DeviceCode &device, ArrayRef<std::string> messages) {

@@ -35,6 +35,7 @@ void PrefillBlock::launch() {
   columnBlocks = b.ceilDiv(d.columns, columns);
   stages = b.ceilDiv(p.k, tile.stageColumns());
   b.launch({b.mul(tokenBlocks, columnBlocks)}, PrefillTile::kThreads, [&](const Threads &t) {
+    b.forManyTokens();
     // The cost model's number. Of smaller tiles several stand side by side.
     if (int64_t size = tile.tokens() * tile.rows(); size >= kLargeTile && size < kLargestTile)
       b.holdBlocks(1);

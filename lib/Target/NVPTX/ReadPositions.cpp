@@ -212,14 +212,42 @@ struct ReadPositions : nvptx::impl::ReadPositionsBase<ReadPositions> {
   }
 
   static void readIn(Callee &kernel, const Positions &positions) {
+    Block &body = kernel.function.getFunctionBody().front();
+    Operation *first = &body.front(); // of those that were there
     kernel.sinkAll(positions);
     for (unsigned i = 0; i < kernel.size();) {
       if (std::optional<unsigned> symbol = kernel.positionOf(i, positions)) {
-        OpBuilder inside = OpBuilder::atBlockBegin(&kernel.function.getFunctionBody().front());
+        OpBuilder inside = OpBuilder::atBlockBegin(&body);
         kernel.replace(i, readSymbol(inside, kernel.function.getLoc(), *symbol));
       } else {
         ++i;
       }
+    }
+    bool forMany =
+        kernel.function
+            ->walk([](gpu::BarrierOp barrier) {
+              return barrier->hasAttr(nvptx::kManyTokensAttr) ? WalkResult::interrupt() : WalkResult::advance();
+            })
+            .wasInterrupted();
+    if (forMany)
+      moveToUses(body, first);
+  }
+
+  /// Moves what stands in front of `first` to where it is needed. Kernels for many tokens have no register for what is
+  /// not; others ask at once, so as not to wait.
+  static void moveToUses(Block &body, Operation *first) {
+    SmallVector<Operation *> early;
+    for (Operation &op : llvm::make_range(body.begin(), first->getIterator()))
+      early.push_back(&op);
+    for (Operation *op : llvm::reverse(early)) {
+      Operation *before = nullptr;
+      for (Operation *user : op->getUsers()) {
+        Operation *inBody = body.findAncestorOpInBlock(*user);
+        if (!before || inBody->isBeforeInBlock(before))
+          before = inBody;
+      }
+      if (before)
+        op->moveBefore(before);
     }
   }
 

@@ -268,7 +268,7 @@ def ReadPositions : Pass<"setun-read-positions", "::mlir::ModuleOp"> {
     generation. What is computed from it and passed to a step's function or to a kernel, an offset, a size or a view,
     is computed there, and the position itself is read where the runtime puts it, behind the device frame. The
     launches of a step are then the same at each position, and one CUDA graph does them unchanged. What callers compute
-    in different ways stays a parameter.
+    in different ways stays a parameter. Kernels for many tokens read the position where they need it, others at once.
 
     ```mlir
     %slot = memref.subview %cache[0, %past, 0] [4, %n, 32] [1, 1, 1] : ...
