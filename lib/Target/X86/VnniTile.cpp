@@ -29,6 +29,7 @@ static constexpr int64_t kChunkTiles = 448, kMostTokens = x86::Vpdpbusd::kBlockT
 /// Packed weights and activations that are read for each plane stay in L1, or in L2 where a step has enough products to
 /// wait for it. Sums of a chunk can be shifted up by eight bits between such parts: 2 x 128 x 16 x 1024 is 2^22.
 static constexpr int64_t kNearBytes = 28 << 10, kFarBytes = 64 << 10;
+
 namespace {
 
 /// `total` in as few parts of at most `most` as will do, all of one size but for the last ones, which lack one.

@@ -41,7 +41,7 @@ CUresult packParams(CUfunction function, void **params, void **extra, std::vecto
   }
   if (size != info.paramsSize) // the driver wants it without padding behind the last, and has this to say
     return refuse(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "'" + info.name + "' takes " + Twine(info.paramsSize) +
-                                                " bytes of parameters, and gets " + Twine(size));
+                                                          " bytes of parameters, and gets " + Twine(size));
   if (size)
     packed.assign(static_cast<const uint8_t *>(buffer), static_cast<const uint8_t *>(buffer) + size);
   return CUDA_SUCCESS;
