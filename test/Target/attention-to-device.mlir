@@ -132,7 +132,7 @@ func.func @apart(%x: memref<1x8x1x64xf32>, %k: memref<1x2x?x64xf32>, %c: memref<
 // CHECK: gpu.launch
 // CHECK: memref.store %{{.*}}, %arg5[%{{.*}}] : memref<1x2x?x64xf32
 // CHECK: gpu.launch
-// CHECK: gpu.barrier {setun.many_tokens}
+// CHECK: gpu.barrier {setun.many_tokens, setun.min_blocks = {{[0-9]+}} : i32}
 // CHECK-NOT: nn.
 func.func @new_keys(%q: memref<1x8x?x64xf32>, %k: memref<1x2x?x64xf32, strided<[?, ?, 64, 1]>>, %v: memref<1x2x?x64xf32, strided<[?, ?, 64, 1]>>,
                     %x: memref<1x2x?x64xf32>, %c: memref<1x?x32xf32>, %new: memref<1x2x?x64xf32, strided<[?, ?, 64, 1], offset: ?>>,
