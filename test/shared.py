@@ -5,12 +5,15 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("SETUN_BUILD", ROOT / "build"))
+# This processor's level beside an emulated device: the one that has nothing to emulate itself, which takes long to compile.
+PLAIN = "x86-64:baseline" if platform.machine() == "x86_64" else "native"
 
 
 @contextlib.contextmanager

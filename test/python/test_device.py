@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import BUILD, ROOT
+from shared import PLAIN
 
 DRIVER = BUILD / "test" / "Target" / "NVPTX" / "libcuda-fake.so"
 pytestmark = pytest.mark.skipif(not DRIVER.exists(), reason="the stand-in for the driver is not built")
@@ -19,7 +20,7 @@ X = np.arange(-8, 12, dtype=np.float32).reshape(5, 4)
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("device") / "layer.so"
     source = ROOT / "test" / "Compiler" / "Inputs" / "layer.mlir"
-    subprocess.run([BUILD / "bin" / "setun", "compile", source, "-o", path, "--emit=shared", "--target=native,sm_80", "--emulate"], check=True)
+    subprocess.run([BUILD / "bin" / "setun", "compile", source, "-o", path, "--emit=shared", f"--target={PLAIN},sm_80", "--emulate"], check=True)
     return path
 
 

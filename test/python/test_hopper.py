@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import BUILD
+from shared import PLAIN
 from tinylm.model import MLP, activation_quant
 
 DRIVER = BUILD / "test" / "Target" / "NVPTX" / "libcuda-fake.so"
@@ -35,7 +36,7 @@ def test_wide_layer(compiled, tmp_path):
     ptx = tmp_path / "layer.ptx"
     subprocess.run([BUILD / "bin" / "setun", "compile", source, "-o", ptx, "--emit=ptx", "--target=sm_90a"], check=True)
     assert "wgmma.mma_async.sync.aligned.m64n32k32" in ptx.read_text()
-    program, results = compiled("wide", "--target", "native,sm_90a,sm_90", "--emulate", source=source), {}
+    program, results = compiled("wide", "--target", f"{PLAIN},sm_90a,sm_90", "--emulate", source=source), {}
     for level, flags in {"sm_90a": {}, "sm_90": {"SETUN_TARGET": "sm_90"}, "host": {"SETUN_DEVICE": "cpu"}}.items():
         environment = {**os.environ, "SETUN_CUDA_DRIVER": str(DRIVER), **flags}
         out = tmp_path / level

@@ -8,11 +8,12 @@ import subprocess
 import numpy as np
 import pytest
 from conftest import BUILD
+from shared import PLAIN
 from test_sampling import Bias, Sampling, runtime  # noqa: F401  a fixture
 
 NATIVE = os.environ.get("SETUN_TEST_CUDA") == "native"
 DRIVER = BUILD / "test" / "Target" / "NVPTX" / "libcuda-fake.so"
-FLAGS = ("--target", "native,cuda") if NATIVE else ("--target", "native,sm_90", "--emulate")
+FLAGS = ("--target", "native,cuda") if NATIVE else ("--target", f"{PLAIN},sm_90", "--emulate")
 pytestmark = pytest.mark.skipif(not (NATIVE or DRIVER.exists()), reason="the stand-in for the driver is not built")
 
 SOURCE = """
