@@ -129,6 +129,39 @@ module attributes {gpu.container_module} {
 
 // -----
 
+// Operands go by their places: one caller has the same twice, the other does not.
+// CHECK-LABEL: gpu.func @step(
+// CHECK-SAME:    %[[X:.*]]: index) kernel
+// CHECK:         %[[PAST:.*]] = arith.index_cast
+// CHECK:         %[[SUM:.*]] = arith.addi %[[PAST]], %[[X]] : index
+// CHECK:         "test.use"(%[[SUM]])
+// CHECK-LABEL: func.func @main
+// CHECK:         call @step(%arg1) :
+// CHECK:         call @step(%arg2) :
+module attributes {gpu.container_module} {
+  gpu.module @setun_kernels {
+    gpu.func @step(%end: index) kernel {
+      "test.use"(%end) : (index) -> ()
+      gpu.return
+    }
+  }
+  func.func @main(%k: memref<4x?xf32> {setun.position = "past"}, %past: index {setun.symbol = "past"},
+                  %n: index {setun.symbol = "n"}) attributes {setun.entry} {
+    %twice = arith.addi %past, %past : index
+    call @step(%twice) : (index) -> ()
+    %end = arith.addi %past, %n : index
+    call @step(%end) : (index) -> ()
+    return
+  }
+  func.func private @step(%end: index) {
+    %c1 = arith.constant 1 : index
+    gpu.launch_func @setun_kernels::@step blocks in (%c1, %c1, %c1) threads in (%c1, %c1, %c1) args(%end : index)
+    return
+  }
+}
+
+// -----
+
 // A symbol that counts nothing of a state is a parameter.
 // CHECK-LABEL: gpu.func @main(
 // CHECK-SAME:    %{{.*}}: index) kernel

@@ -17,7 +17,6 @@
 #include "setun/Target/NVPTX/Passes.h"
 #include "setun/Transforms/Entry.h"
 
-#include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace setun::nvptx {
@@ -113,13 +112,14 @@ struct Callee {
     for (Value value : values)
       if (!dependsOn(positions, value) || !value.getDefiningOp() || !isAlike(first, value.getDefiningOp()))
         return false;
-    IRMapping mapping;
-    for (unsigned i = 0; i < first->getNumOperands(); ++i) {
-      auto operands = llvm::map_to_vector(values, [&](Value value) { return value.getDefiningOp()->getOperand(i); });
-      mapping.map(first->getOperand(i), getOrAdd(operands));
-    }
+    SmallVector<Value> arguments;
+    for (unsigned i = 0; i < first->getNumOperands(); ++i)
+      arguments.push_back(
+          getOrAdd(llvm::map_to_vector(values, [&](Value value) { return value.getDefiningOp()->getOperand(i); })));
     OpBuilder inside = OpBuilder::atBlockBegin(&function.getFunctionBody().front());
-    replace(number, inside.clone(*first, mapping)->getResult(0));
+    Operation *again = inside.clone(*first);
+    again->setOperands(arguments); // by place: what is one operand twice at one site may be two at another
+    replace(number, again->getResult(0));
     return true;
   }
 
